@@ -1,0 +1,1 @@
+"""Runs BentoML services on Kubernetes by pull request."""

@@ -1,0 +1,143 @@
+"""A file's text against the model of its kind: a typed value, or every error with its line."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
+from bento_gitops.model.base import Model
+from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[M]):
+    """A file that was read: its model, and the tree that knows the lines."""
+
+    value: M
+    tree: MarkedMap
+
+
+def read(text: str | bytes, file: str, model: type[M]) -> Read[M]:
+    """The file as its model.
+
+    Raises InvalidInput with all that is wrong, each at its line.
+    """
+    tree = parse(text, file)
+    return Read(checked(tree, model), tree)
+
+
+def checked(tree: MarkedMap, model: type[M], *, camel: bool = False) -> M:
+    """The tree as the model; with `camel` its keys are spelled as Helm values are.
+
+    Raises InvalidInput with all that is wrong, each at its line.
+    """
+    try:
+        return model.model_validate(plain(tree), by_alias=camel, by_name=not camel)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        raise InvalidInput(_problem(detail, tree, model, camel=camel) for detail in details) from None
+
+
+def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel: bool) -> Problem:
+    path, node, place, last = _locate(detail["loc"], tree)
+    pointer = ""
+    for part in path:
+        pointer = f"{pointer}[{part}]" if isinstance(part, int) else join(pointer, part)
+    kind, context = detail["type"], detail.get("ctx", {})
+    found = kind_of(node)
+    match kind:
+        case "extra_forbidden":
+            word = str(detail["loc"][-1])
+            known = _known_keys(model, path[:-1], camel=camel)
+            return Problem(place, pointer, "no such key", f"'{word}'", did_you_mean(word, known))
+        case "missing":
+            return Problem(place, join(pointer, str(detail["loc"][-1])) if last else pointer, "is missing", "", "add it")
+        case "string_type":
+            quoted = f'write "{node.value}"' if isinstance(node, MarkedScalar) and node.value is not None else "write text"
+            return Problem(place, pointer, "must be text", found, quoted)
+        case "int_type" | "int_from_float":
+            return Problem(place, pointer, "must be a whole number", found, "write digits alone")
+        case "float_type":
+            return Problem(place, pointer, "must be a number", found, "write digits alone")
+        case "bool_type":
+            return Problem(place, pointer, "must be true or false", found, "write true or false")
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return Problem(place, pointer, "must be a mapping", found, "write `key: value` lines below it")
+        case "list_type":
+            return Problem(place, pointer, "must be a list", found, "write one `- item` a line")
+        case "literal_error":
+            return Problem(place, pointer, "is not one of what is allowed", found, f"use {context.get('expected', '')}")
+        case "none_required":
+            return Problem(place, pointer, "does not belong in this file", found, "capacity lives in environments/<env>/<application>/config.yaml")
+        case "string_pattern_mismatch":
+            return Problem(place, pointer, "is not of the right form", found, f"it must match {context.get('pattern', '')}")
+        case "value_error":
+            return Problem(place, pointer, str(context.get("error", detail["msg"])), found if isinstance(node, MarkedScalar) else "", "")
+        case _:
+            return Problem(place, pointer, detail["msg"][:1].lower() + detail["msg"][1:], found, "")
+
+
+def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int], Marked, Place, bool]:
+    """Follows pydantic's location through the tree: the path that exists, the node there, its place, whether it ended early.
+
+    Pydantic adds parts of its own (the members of a union, "[key]"): what the tree does not have is passed over.
+    """
+    node: Marked = tree
+    place, path, early = tree.place, list[str | int](), False
+    for part in loc:
+        if isinstance(node, MarkedMap) and str(part) in node.items:
+            place, node, early = node.at(str(part)), node.items[str(part)], False
+            path.append(str(part))
+        elif isinstance(node, MarkedList) and isinstance(part, int) and part < len(node.items):
+            node, early = node.items[part], False
+            place = node.place
+            path.append(part)
+        else:
+            early = True
+    return path, node, place, early
+
+
+def _known_keys(model: type[Model], path: Sequence[str | int], *, camel: bool) -> list[str]:
+    """The keys that the model knows at a path."""
+    here: Any = model
+    for part in path:
+        models = _models_in(here)
+        if models:
+            names = {(field.alias or name) if camel else name: field for inner in models for name, field in inner.model_fields.items()}
+            found = names.get(str(part))
+            here = found.annotation if found else None
+        else:
+            here = _item_of(here)
+    models = _models_in(here)
+    return [(field.alias or name) if camel else name for inner in models for name, field in inner.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        return [inner for argument in typing.get_args(annotation) for inner in _models_in(argument)]
+    return []
+
+
+def _item_of(annotation: Any) -> Any:
+    """The value type of a mapping or list inside an annotation."""
+    origin = typing.get_origin(annotation)
+    if origin in (dict, list):
+        return typing.get_args(annotation)[-1]
+    if origin in (typing.Union, types.UnionType, typing.Annotated):
+        for argument in typing.get_args(annotation):
+            item = _item_of(argument)
+            if item is not None:
+                return item
+    return None

@@ -1,0 +1,117 @@
+"""The immutable, digest-pinned record of one Bento version: `bundles/<application>/<tag>.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bento_gitops.model.base import Digest, DnsLabel, EnvName, Model, Repository, ServiceName, Tag, Timestamp
+from bento_gitops.model.settings import Resources, Traffic
+
+
+class Image(Model):
+    """The image by digest: a tag can be moved, a digest cannot."""
+
+    repository: Repository
+    digest: Digest
+
+
+class RecordedLimit(Model):
+    """A batching limit that follows an environment variable."""
+
+    default: Annotated[int, Field(ge=1)]
+    env: EnvName
+
+
+class RecordedBatching(Model):
+    """Limits of adaptive batching; a plain number is fixed in the code."""
+
+    max_batch_size: Annotated[int, Field(ge=1)] | RecordedLimit
+    max_latency_ms: Annotated[int, Field(ge=1)] | RecordedLimit
+
+
+class RecordedApi(Model):
+    """One API as the code declares it."""
+
+    route: Annotated[str, Field(pattern=r"^/")]
+    batching: RecordedBatching | None = None
+    """Absent: not batchable."""
+
+
+class RecordedService(Model):
+    """One BentoML service as `@bentoml.service` declares it: the decorator layer."""
+
+    dependencies: list[ServiceName] = []
+    resources: Resources | None = None
+    workers: Annotated[int, Field(ge=1)] | None = None
+    traffic: Traffic | None = None
+    envs: dict[EnvName, str] | None = None
+    labels: dict[str, str] | None = None
+    apis: dict[str, RecordedApi] = {}
+
+
+class Dataset(Model):
+    """What the model was trained on."""
+
+    snapshot: Digest
+    rows: Annotated[int, Field(ge=1)]
+
+
+class Evaluation(Model):
+    """How good the model was found to be."""
+
+    report: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    metrics: dict[str, float]
+
+
+class Pretrained(Model):
+    """Where a model that was not trained here comes from."""
+
+    source: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class RecordedModel(Model):
+    """Artifact discipline: who made what from what. Trained here (dataset, evaluation) or pretrained elsewhere."""
+
+    tag: str
+    framework: str
+    preprocessing: str
+    dataset: Dataset | None = None
+    evaluation: Evaluation | None = None
+    pretrained: Pretrained | None = None
+
+    @model_validator(mode="after")
+    def _has_an_origin(self) -> RecordedModel:
+        trained = self.dataset is not None and self.evaluation is not None
+        if trained == (self.pretrained is not None):
+            raise ValueError("needs either `dataset` and `evaluation` (trained here) or `pretrained` (from elsewhere)")
+        return self
+
+
+class Source(Model):
+    """The commit that the Bento was built from."""
+
+    repository: str
+    commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+
+
+class Bundle(Model):
+    """A bundle file."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["Bundle"]
+    application: DnsLabel
+    tag: Tag
+    created: Timestamp
+    bento: str
+    """The Bento's own tag, name:version."""
+    image: Image
+    bentoml: str
+    python: str
+    entry: ServiceName
+    services: dict[ServiceName, RecordedService]
+    models: dict[DnsLabel, RecordedModel]
+    source: Source | None = None

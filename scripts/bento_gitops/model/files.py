@@ -1,0 +1,147 @@
+"""The files that people and operators write: applications, instance types, environments, configs, overrides."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bento_gitops.model.base import DnsLabel, LabelKey, LabelValue, Model, Repository, ServiceName, Timestamp
+from bento_gitops.model.settings import (
+    ApplicationSettings,
+    ComponentSettings,
+    ComponentConfig,
+    Config,
+    Placement,
+    Resources,
+    Role,
+)
+
+
+class ApplicationComponent(ComponentSettings):
+    """What is true of a component in every environment; capacity (scaling, resources, placement) lives in config.yaml only."""
+
+    scaling: None = None
+    resources: None = None
+    placement: None = None
+
+
+class Application(ApplicationSettings):
+    """`applications/<application>.yaml`: true in every environment."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["Application"]
+    description: str | None = None
+    services: dict[ServiceName, ApplicationComponent | None] | None = None
+
+
+class InstanceType(Model):
+    """A hardware profile."""
+
+    resources: Resources
+    placement: Placement | None = None
+    price_per_hour: Annotated[float, Field(ge=0)]
+    """In the file's currency, for one pod."""
+
+
+class InstanceTypes(Model):
+    """`environments/instance-types.yaml`."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["InstanceTypes"]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    types: dict[str, InstanceType]
+
+
+class Gateway(Model):
+    """The Gateway that routes attach to, and the pods behind it (they alone may reach an api)."""
+
+    name: DnsLabel
+    namespace: DnsLabel
+    listener: DnsLabel | None = None
+    pod_labels: dict[LabelKey, LabelValue]
+
+
+class EnvironmentRouting(Model):
+    """How requests come into this environment."""
+
+    controller: Literal["gateway", "none"]
+    """`gateway`: an HTTPRoute with weights. `none`: a Service that selects the stable track."""
+    gateway: Gateway | None = None
+    hostname: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]+$")] | None = None
+    """A pattern; {application} stands for the application's name."""
+
+
+class Prometheus(Model):
+    """The pods that scrape; they alone may reach the metrics, which share the runners' port."""
+
+    namespace: DnsLabel
+    pod_labels: dict[LabelKey, LabelValue]
+
+
+class Monitoring(Model):
+    """What watches this environment."""
+
+    prometheus: Prometheus | None = None
+
+
+class Roles(Model):
+    """Defaults by role."""
+
+    api: ComponentConfig | None = None
+    runner: ComponentConfig | None = None
+
+    def of(self, role: Role) -> ComponentConfig | None:
+        return self.api if role == "api" else self.runner
+
+
+class Defaults(ApplicationSettings):
+    """What holds for every application of the environment unless its own files say otherwise."""
+
+    roles: Roles | None = None
+
+
+class Environment(Model):
+    """`environments/<env>/environment.yaml`: facts of the cluster, defaults, rules."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["Environment"]
+    extends: DnsLabel | None = None
+    """Another environment whose defaults and config.yaml hold here too (never its release, overrides or evidence)."""
+    namespace: DnsLabel
+    cluster: str
+    routing: EnvironmentRouting
+    monitoring: Monitoring | None = None
+    registries: list[Repository] | None = None
+    """Where images may come from: a host, or a host and a folder."""
+    image_pull_secrets: list[DnsLabel] | None = None
+    live_min_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Pods of each component that a candidate has at least."""
+    override_max: Annotated[str, Field(pattern=r"^[0-9]+[hd]$")] | None = None
+    """The longest time that an override may last: 72h, 14d."""
+    defaults: Defaults | None = None
+
+
+class ConfigFile(Config):
+    """`environments/<env>/<application>/config.yaml`: how the application runs here."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["Config"]
+
+
+class Override(Model):
+    """One temporary change by an operator."""
+
+    config: Config
+    reason: Annotated[str, Field(min_length=3)]
+    owner: Annotated[str, Field(min_length=1)]
+    expires: Timestamp
+    """When it should have been removed. It counts until it is."""
+
+
+class Overrides(Model):
+    """`environments/<env>/<application>/overrides.yaml`; later entries win."""
+
+    apiVersion: Literal["bento-gitops/v1"]
+    kind: Literal["Overrides"]
+    overrides: list[Override]

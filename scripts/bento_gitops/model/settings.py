@@ -1,0 +1,197 @@
+"""What may be said of a component or an application, in any layer: the one model behind bundle, config and Helm values.
+
+Every field may be absent ("not said here") and, in files that people write, null ("take back what lower files of the
+environment and runtime layers said"). No default lives here: the chart's values.yaml is the lowest layer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bento_gitops.model.base import Cpu, DnsLabel, Duration, EnvName, LabelKey, LabelValue, Memory, Model, ServiceName
+
+Role = Literal["api", "runner"]
+MetricType = Literal["cpu", "memory"]
+
+
+class Limits(Model):
+    """Upper bounds where they differ from what is requested."""
+
+    cpu: Cpu | None = None
+    """Cores; without it the component may use what the node has free."""
+    memory: Memory | None = None
+    """Bytes; without it the same as `resources.memory`."""
+
+
+class Resources(Model):
+    """What one pod of the component requests."""
+
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    gpu: Annotated[int, Field(ge=0, le=16)] | None = None
+    """Whole GPUs (`nvidia.com/gpu`); 0 says outright that there is none."""
+    limits: Limits | None = None
+
+
+class Metric(Model):
+    """A target of the HorizontalPodAutoscaler."""
+
+    value: Annotated[int, Field(ge=1, le=1000)] | None = None
+    """Percent of what the pods request."""
+
+
+class Scaling(Model):
+    """How many pods; equal bounds pin the number."""
+
+    min_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    max_replicas: Annotated[int, Field(ge=1, le=1000)] | None = None
+    metrics: dict[MetricType, Metric | None] | None = None
+    """By type; people may write BentoCloud's list [{type, value}]."""
+    scale_up_stabilization_window: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """Seconds."""
+    scale_down_stabilization_window: Annotated[int, Field(ge=0, le=3600)] | None = None
+    """Seconds."""
+
+
+class Traffic(Model):
+    """BentoML's own limits of a service."""
+
+    timeout: Annotated[float, Field(gt=0, le=86400)] | None = None
+    """Seconds a request may take."""
+    max_concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Requests in progress in one pod; one more is answered with 429."""
+    concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Requests that one pod is meant to handle at a time (what autoscaling aims at)."""
+
+
+class BatchLimit(Model):
+    """A limit of adaptive batching; config.yaml writes the number alone."""
+
+    value: Annotated[int, Field(ge=1)] | None = None
+    env: EnvName | None = None
+    """The environment variable that the code reads it from; without one it cannot be changed from outside."""
+
+
+class Batching(Model):
+    """Adaptive batching of one API."""
+
+    max_batch_size: BatchLimit | None = None
+    """Items (not requests) in a batch."""
+    max_latency_ms: BatchLimit | None = None
+    """Milliseconds. A shedding deadline, not a window: predicted misses are answered 503 at once."""
+
+
+class ApiSettings(Model):
+    """What may be said of one API of a component."""
+
+    batching: Batching | None = None
+
+
+class Toleration(Model):
+    """A taint that the pods bear."""
+
+    key: str | None = None
+    operator: Literal["Exists", "Equal"] | None = None
+    value: str | None = None
+    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
+
+
+class Placement(Model):
+    """Which nodes the pods run on."""
+
+    node_selector: dict[LabelKey, LabelValue | None] | None = None
+    tolerations: list[Toleration] | None = None
+    priority_class: DnsLabel | None = None
+
+
+class Probe(Model):
+    """Times of one probe."""
+
+    period_seconds: Annotated[int, Field(ge=1, le=600)] | None = None
+    timeout_seconds: Annotated[int, Field(ge=1, le=60)] | None = None
+    failure_threshold: Annotated[int, Field(ge=1, le=600)] | None = None
+
+
+class Probes(Model):
+    """The startup probe waits for the model; readiness takes a pod out of its Service; liveness restarts it."""
+
+    startup: Probe | None = None
+    readiness: Probe | None = None
+    liveness: Probe | None = None
+
+
+class Termination(Model):
+    """How a pod leaves."""
+
+    pre_stop_seconds: Annotated[int, Field(ge=0, le=600)] | None = None
+    """Sleep before SIGTERM, so that no new connection arrives at a pod that drains."""
+    grace_period_seconds: Annotated[int, Field(ge=1, le=86400)] | None = None
+    """Above `pre_stop_seconds` plus `traffic.timeout`, or requests are cut."""
+
+
+class Egress(Model):
+    """A place outside the application that the component may call; everything else is denied."""
+
+    cidr: Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:]+/[0-9]{1,3}$")] | None = None
+    namespace: DnsLabel | None = None
+    pod_labels: dict[LabelKey, LabelValue | None] | None = None
+    ports: list[Annotated[int, Field(ge=1, le=65535)]] | None = None
+
+
+class ComponentSettings(Model):
+    """Everything that may be said of how a component runs."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] | None = None
+    """Processes in one pod; more pods are better than more workers."""
+    resources: Resources | None = None
+    placement: Placement | None = None
+    scaling: Scaling | None = None
+    traffic: Traffic | None = None
+    apis: dict[str, ApiSettings | None] | None = None
+    envs: dict[EnvName, str | None] | None = None
+    """By name; people may write BentoCloud's list [{name, value}]. "" empties what the image sets."""
+    secrets: list[DnsLabel] | None = None
+    """Names of Secrets whose keys become environment variables; values never enter Git."""
+    probes: Probes | None = None
+    termination: Termination | None = None
+    egress: dict[DnsLabel, Egress | None] | None = None
+
+
+class ComponentConfig(ComponentSettings):
+    """What config.yaml says of a component."""
+
+    instance_type: str | None = None
+    """A name in environments/instance-types.yaml: resources and placement as one unit."""
+
+
+class ApplicationRouting(Model):
+    """What an application says of its routes."""
+
+    timeout: Duration | None = None
+    """How long the gateway waits for an answer."""
+
+
+class ApplicationSettings(Model):
+    """What may be said of an application as a whole."""
+
+    mode: Literal["split", "single"] | None = None
+    """`split`: each component in pods of its own. `single`: the whole Bento in one process per pod."""
+    labels: dict[LabelKey, LabelValue | None] | None = None
+    """On every object: owner, cost-center, tenant."""
+    routing: ApplicationRouting | None = None
+
+
+class BundleConfig(Model):
+    """What holds for one bundle only."""
+
+    services: dict[ServiceName, ComponentConfig | None]
+
+
+class Config(ApplicationSettings):
+    """What one file of the environment layer, or one override, says of an application."""
+
+    services: dict[ServiceName, ComponentConfig | None] | None = None
+    bundles: dict[str, BundleConfig] | None = None
+    """By bundle tag."""
