@@ -57,3 +57,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean '{close}'?"
     return f"use one of: {', '.join(names)}" if names else "remove it"
+
+
+class Refused(Exception):
+    """A gate, or the state that things are in, forbids what was asked; each problem says why and how to mend it."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ToolFailed(Exception):
+    """A program or server outside failed; the message says which, what it said, and what to do."""

@@ -1,0 +1,1 @@
+"""Parses, calls one operation, prints."""

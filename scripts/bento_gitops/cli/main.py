@@ -1,0 +1,53 @@
+"""The command `bento-gitops`: its groups, and how each kind of failure ends (message and exit code)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bento_gitops.cli import context
+from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
+
+app = typer.Typer(
+    name="bento-gitops",
+    help="Runs BentoML services on Kubernetes by pull request.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
+    root: Annotated[Path, typer.Option("--root", "-C", help="The repository to work on.", file_okay=False)] = Path(),
+) -> None:
+    context.root = root
+
+
+def main() -> None:
+    """Runs the command. Exit codes: 0 done, 1 invalid input, 2 usage, 3 differs from Git, 4 refused, 5 outside failure, 70 a bug."""
+    try:
+        app()
+    except InvalidInput as error:
+        _fail(error, 1)
+    except Refused as error:
+        _fail(error, 4)
+    except ToolFailed as error:
+        _fail(error, 5)
+    except (KeyboardInterrupt, BrokenPipeError):
+        sys.exit(130)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("bento-gitops: this is a bug; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        sys.exit(70)
+
+
+def _fail(error: Exception, code: int) -> None:
+    sys.stdout.flush()
+    print(error, file=sys.stderr)  # noqa: T201
+    sys.exit(code)
