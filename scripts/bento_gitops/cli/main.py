@@ -28,7 +28,10 @@ def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 
 
 def main() -> None:
-    """Runs the command. Exit codes: 0 done, 1 invalid input, 2 usage, 3 differs from Git, 4 refused, 5 outside failure, 70 a bug."""
+    """Runs the command. Exit codes:
+
+    0 done, 1 invalid input, 2 wrong usage, 3 differs from Git, 4 refused, 5 an outside tool failed or a race was lost, 70 a bug.
+    """
     try:
         app()
     except InvalidInput as error:

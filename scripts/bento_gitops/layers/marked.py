@@ -85,7 +85,13 @@ def _scalar(text: str, place: Place, pointer: str, problems: list[Problem]) -> S
     elif not _AMBIGUOUS.fullmatch(text):
         return text
     problems.append(
-        Problem(place, pointer, "YAML 1.1 and YAML 1.2 read this word differently", text, f'write "{text}" for text, or a plain true, false or decimal number')
+        Problem(
+            place,
+            pointer,
+            "YAML 1.1 and YAML 1.2 read this word differently",
+            text,
+            f'write "{text}" for text, or a plain true, false or decimal number',
+        )
     )
     return text
 
@@ -106,11 +112,19 @@ class _Builder:
             self.problems.append(Problem(place, pointer, "tags are not allowed", str(event.tag), "write the plain value"))
         if getattr(event, "anchor", None) is not None:
             self.problems.append(
-                Problem(place, pointer, "anchors and aliases are not allowed", str(event.anchor), "write the value out; layers share by merging")
+                Problem(
+                    place,
+                    pointer,
+                    "anchors and aliases are not allowed",
+                    str(event.anchor),
+                    "write the value out; layers share by merging",
+                )
             )
         if isinstance(event, yaml.ScalarEvent):
             text = cast(str, event.value)
-            return MarkedScalar(_scalar(text, place, pointer, self.problems) if event.implicit[0] and not event.style else text, place)
+            return MarkedScalar(
+                _scalar(text, place, pointer, self.problems) if event.implicit[0] and not event.style else text, place
+            )
         if isinstance(event, yaml.SequenceStartEvent):
             items: list[Marked] = []
             while not isinstance(inner := next(events), yaml.SequenceEndEvent):
@@ -165,7 +179,9 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
             line = text[: error.start].count(b"\n") + 1
-            raise InvalidInput([Problem(Place(file, line), "", "the file is not UTF-8", f"byte 0x{text[error.start]:02x}", "save it as UTF-8")]) from None
+            raise InvalidInput(
+                [Problem(Place(file, line), "", "the file is not UTF-8", f"byte 0x{text[error.start]:02x}", "save it as UTF-8")]
+            ) from None
     builder = _Builder(file, problems)
     root: Marked | None = None
     try:
@@ -174,15 +190,21 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
             if isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentStartEvent | yaml.DocumentEndEvent):
                 continue
             if root is not None:
-                problems.append(Problem(builder.place(event), "", "a second document in the file", "---", "keep one document in a file"))
+                problems.append(
+                    Problem(builder.place(event), "", "a second document in the file", "---", "keep one document in a file")
+                )
                 break
             root = builder.node(event, events, "")
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 0
-        raise InvalidInput([*problems, Problem(Place(file, line), "", f"not YAML: {error.problem or error.context}", "", "mend the syntax")]) from None
+        raise InvalidInput(
+            [*problems, Problem(Place(file, line), "", f"not YAML: {error.problem or error.context}", "", "mend the syntax")]
+        ) from None
     except yaml.YAMLError as error:
-        raise InvalidInput([*problems, Problem(Place(file), "", f"not YAML: {str(error).splitlines()[0]}", "", "mend the syntax")]) from None
+        raise InvalidInput(
+            [*problems, Problem(Place(file), "", f"not YAML: {str(error).splitlines()[0]}", "", "mend the syntax")]
+        ) from None
     if root is None:
         problems.append(Problem(Place(file), "", "the file is empty", "", "write the keys of its kind"))
     elif not isinstance(root, MarkedMap):
@@ -213,4 +235,10 @@ def kind_of(node: Marked) -> str:
         case MarkedScalar(value=None):
             return "nothing"
         case MarkedScalar():
-            return repr(node.value) if isinstance(node.value, str) else str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+            return (
+                repr(node.value)
+                if isinstance(node.value, str)
+                else str(node.value).lower()
+                if isinstance(node.value, bool)
+                else str(node.value)
+            )

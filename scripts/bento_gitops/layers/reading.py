@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import types
-import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bento_gitops.layers.canonical import canonical
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
 from bento_gitops.model.base import Model
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+from bento_gitops.model.shape import Shape, shape_of
 
 M = TypeVar("M", bound=Model)
 
@@ -31,7 +31,7 @@ def read(text: str | bytes, file: str, model: type[M]) -> Read[M]:
 
     Raises InvalidInput with all that is wrong, each at its line.
     """
-    tree = parse(text, file)
+    tree = canonical(parse(text, file), model)
     return Read(checked(tree, model), tree)
 
 
@@ -57,7 +57,7 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
     match kind:
         case "extra_forbidden":
             word = str(detail["loc"][-1])
-            known = _known_keys(model, path[:-1], camel=camel)
+            known = _shape_at(model, path[:-1]).names(camel=camel)
             return Problem(place, pointer, "no such key", f"'{word}'", did_you_mean(word, known))
         case "missing":
             return Problem(place, join(pointer, str(detail["loc"][-1])) if last else pointer, "is missing", "", "add it")
@@ -77,11 +77,19 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
         case "literal_error":
             return Problem(place, pointer, "is not one of what is allowed", found, f"use {context.get('expected', '')}")
         case "none_required":
-            return Problem(place, pointer, "does not belong in this file", found, "capacity lives in environments/<env>/<application>/config.yaml")
+            return Problem(
+                place,
+                pointer,
+                "does not belong in this file",
+                found,
+                "capacity lives in environments/<env>/<application>/config.yaml",
+            )
         case "string_pattern_mismatch":
             return Problem(place, pointer, "is not of the right form", found, f"it must match {context.get('pattern', '')}")
         case "value_error":
-            return Problem(place, pointer, str(context.get("error", detail["msg"])), found if isinstance(node, MarkedScalar) else "", "")
+            return Problem(
+                place, pointer, str(context.get("error", detail["msg"])), found if isinstance(node, MarkedScalar) else "", ""
+            )
         case _:
             return Problem(place, pointer, detail["msg"][:1].lower() + detail["msg"][1:], found, "")
 
@@ -106,38 +114,8 @@ def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int],
     return path, node, place, early
 
 
-def _known_keys(model: type[Model], path: Sequence[str | int], *, camel: bool) -> list[str]:
-    """The keys that the model knows at a path."""
-    here: Any = model
+def _shape_at(model: type[Model], path: Sequence[str | int]) -> Shape:
+    shape = shape_of(model)
     for part in path:
-        models = _models_in(here)
-        if models:
-            names = {(field.alias or name) if camel else name: field for inner in models for name, field in inner.model_fields.items()}
-            found = names.get(str(part))
-            here = found.annotation if found else None
-        else:
-            here = _item_of(here)
-    models = _models_in(here)
-    return [(field.alias or name) if camel else name for inner in models for name, field in inner.model_fields.items()]
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    origin = typing.get_origin(annotation)
-    if origin in (typing.Union, types.UnionType, typing.Annotated):
-        return [inner for argument in typing.get_args(annotation) for inner in _models_in(argument)]
-    return []
-
-
-def _item_of(annotation: Any) -> Any:
-    """The value type of a mapping or list inside an annotation."""
-    origin = typing.get_origin(annotation)
-    if origin in (dict, list):
-        return typing.get_args(annotation)[-1]
-    if origin in (typing.Union, types.UnionType, typing.Annotated):
-        for argument in typing.get_args(annotation):
-            item = _item_of(argument)
-            if item is not None:
-                return item
-    return None
+        shape = shape.below(part)
+    return shape

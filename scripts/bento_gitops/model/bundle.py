@@ -42,13 +42,13 @@ class RecordedApi(Model):
 class RecordedService(Model):
     """One BentoML service as `@bentoml.service` declares it: the decorator layer."""
 
-    dependencies: list[ServiceName] = []
+    dependencies: list[ServiceName] = Field(default_factory=list[str])
     resources: Resources | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
     traffic: Traffic | None = None
     envs: dict[EnvName, str] | None = None
     labels: dict[str, str] | None = None
-    apis: dict[str, RecordedApi] = {}
+    apis: dict[str, RecordedApi] = Field(default_factory=dict[str, "RecordedApi"])
 
 
 class Dataset(Model):

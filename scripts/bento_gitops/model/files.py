@@ -8,17 +8,17 @@ from pydantic import Field
 
 from bento_gitops.model.base import DnsLabel, LabelKey, LabelValue, Model, Repository, ServiceName, Timestamp
 from bento_gitops.model.settings import (
-    ApplicationSettings,
-    ComponentSettings,
+    ApplicationConfig,
     ComponentConfig,
     Config,
+    ConfiguredComponent,
     Placement,
     Resources,
     Role,
 )
 
 
-class ApplicationComponent(ComponentSettings):
+class ApplicationComponent(ConfiguredComponent):
     """What is true of a component in every environment; capacity (scaling, resources, placement) lives in config.yaml only."""
 
     scaling: None = None
@@ -26,7 +26,7 @@ class ApplicationComponent(ComponentSettings):
     placement: None = None
 
 
-class Application(ApplicationSettings):
+class Application(ApplicationConfig):
     """`applications/<application>.yaml`: true in every environment."""
 
     apiVersion: Literal["bento-gitops/v1"]
@@ -95,7 +95,7 @@ class Roles(Model):
         return self.api if role == "api" else self.runner
 
 
-class Defaults(ApplicationSettings):
+class Defaults(ApplicationConfig):
     """What holds for every application of the environment unless its own files say otherwise."""
 
     roles: Roles | None = None

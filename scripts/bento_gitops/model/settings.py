@@ -149,7 +149,6 @@ class ComponentSettings(Model):
     placement: Placement | None = None
     scaling: Scaling | None = None
     traffic: Traffic | None = None
-    apis: dict[str, ApiSettings | None] | None = None
     envs: dict[EnvName, str | None] | None = None
     """By name; people may write BentoCloud's list [{name, value}]. "" empties what the image sets."""
     secrets: list[DnsLabel] | None = None
@@ -159,7 +158,13 @@ class ComponentSettings(Model):
     egress: dict[DnsLabel, Egress | None] | None = None
 
 
-class ComponentConfig(ComponentSettings):
+class ConfiguredComponent(ComponentSettings):
+    """What files that people write may say of a component."""
+
+    apis: dict[str, ApiSettings | None] | None = None
+
+
+class ComponentConfig(ConfiguredComponent):
     """What config.yaml says of a component."""
 
     instance_type: str | None = None
@@ -180,6 +185,11 @@ class ApplicationSettings(Model):
     """`split`: each component in pods of its own. `single`: the whole Bento in one process per pod."""
     labels: dict[LabelKey, LabelValue | None] | None = None
     """On every object: owner, cost-center, tenant."""
+
+
+class ApplicationConfig(ApplicationSettings):
+    """What files that people write may say of an application as a whole."""
+
     routing: ApplicationRouting | None = None
 
 
@@ -189,7 +199,7 @@ class BundleConfig(Model):
     services: dict[ServiceName, ComponentConfig | None]
 
 
-class Config(ApplicationSettings):
+class Config(ApplicationConfig):
     """What one file of the environment layer, or one override, says of an application."""
 
     services: dict[ServiceName, ComponentConfig | None] | None = None

@@ -77,7 +77,9 @@ def inside(root: Path, path: str) -> Path:
     pure = PurePosixPath(path)
     full = root / pure
     if pure.is_absolute() or ".." in pure.parts or not full.resolve().is_relative_to(root.resolve()):
-        raise InvalidInput([Problem(Place(path), "", "the path leaves the repository", "", "name a file inside it, without links that lead out")])
+        raise InvalidInput(
+            [Problem(Place(path), "", "the path leaves the repository", "", "name a file inside it, without links that lead out")]
+        )
     return full
 
 
