@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import context
+from bento_gitops.cli import context, render
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -25,6 +25,10 @@ def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
     root: Annotated[Path, typer.Option("--root", "-C", help="The repository to work on.", file_okay=False)] = Path(),
 ) -> None:
     context.root = root
+
+
+app.command()(render.render)
+app.command()(render.explain)
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import yaml
 
@@ -51,7 +51,15 @@ class MarkedMap:
         return self.keys.get(key, self.place)
 
 
-Marked: TypeAlias = MarkedScalar | MarkedList | MarkedMap
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Hides what lower layers said of a subtree. No file can say this; an instance type is written out with it."""
+
+    place: Place
+    note: str
+
+
+Marked: TypeAlias = MarkedScalar | MarkedList | MarkedMap | Reset
 
 # Plain (unquoted) scalars that YAML 1.1 and 1.2 agree on; everything else that looks like a number or a truth is ambiguous.
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
@@ -104,24 +112,17 @@ class _Builder:
         self.problems = problems
 
     def place(self, event: yaml.Event) -> Place:
-        return Place(self.file, event.start_mark.line + 1)
+        return Place(self.file, event.start_mark.line + 1 if event.start_mark else 0)
 
     def node(self, event: yaml.Event, events: Iterator[yaml.Event], pointer: str) -> Marked:
         place = self.place(event)
-        if getattr(event, "tag", None) is not None:
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             self.problems.append(Problem(place, pointer, "tags are not allowed", str(event.tag), "write the plain value"))
-        if getattr(event, "anchor", None) is not None:
-            self.problems.append(
-                Problem(
-                    place,
-                    pointer,
-                    "anchors and aliases are not allowed",
-                    str(event.anchor),
-                    "write the value out; layers share by merging",
-                )
-            )
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            todo = "write the value out; layers share by merging"
+            self.problems.append(Problem(place, pointer, "anchors and aliases are not allowed", str(event.anchor), todo))
         if isinstance(event, yaml.ScalarEvent):
-            text = cast(str, event.value)
+            text = event.value
             return MarkedScalar(
                 _scalar(text, place, pointer, self.problems) if event.implicit[0] and not event.style else text, place
             )
@@ -154,7 +155,7 @@ class _Builder:
             self.node(event, events, pointer)
             self.problems.append(Problem(at, pointer, "a key must be text", "", "write `name: value`"))
             return "?"
-        text = cast(str, event.value)
+        text = event.value
         if event.implicit[0] and not event.style:
             value = _scalar(text, at, join(pointer, text), self.problems)
             if not isinstance(value, str):
@@ -223,6 +224,8 @@ def plain(node: Marked) -> Plain:
             return [plain(item) for item in node.items]
         case MarkedMap():
             return {key: plain(item) for key, item in node.items.items()}
+        case Reset():
+            return None
 
 
 def kind_of(node: Marked) -> str:
@@ -232,7 +235,7 @@ def kind_of(node: Marked) -> str:
             return "a mapping"
         case MarkedList():
             return "a list"
-        case MarkedScalar(value=None):
+        case MarkedScalar(value=None) | Reset():
             return "nothing"
         case MarkedScalar():
             return (

@@ -102,9 +102,10 @@ def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int],
     node: Marked = tree
     place, path, early = tree.place, list[str | int](), False
     for part in loc:
-        if isinstance(node, MarkedMap) and str(part) in node.items:
-            place, node, early = node.at(str(part)), node.items[str(part)], False
-            path.append(str(part))
+        key = str(part)
+        if isinstance(node, MarkedMap) and key in node.items:
+            place, node, early = node.at(key), node.items[key], False
+            path.append(key)
         elif isinstance(node, MarkedList) and isinstance(part, int) and part < len(node.items):
             node, early = node.items[part], False
             place = node.place

@@ -21,9 +21,10 @@ from bento_gitops.model.settings import (
 class ApplicationComponent(ConfiguredComponent):
     """What is true of a component in every environment; capacity (scaling, resources, placement) lives in config.yaml only."""
 
-    scaling: None = None
-    resources: None = None
-    placement: None = None
+    # Narrower than the base, which the checker calls unsound for mutable fields; models are frozen at run time.
+    scaling: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    resources: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+    placement: None = None  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Application(ApplicationConfig):
@@ -117,8 +118,6 @@ class Environment(Model):
     image_pull_secrets: list[DnsLabel] | None = None
     live_min_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
     """Pods of each component that a candidate has at least."""
-    override_max: Annotated[str, Field(pattern=r"^[0-9]+[hd]$")] | None = None
-    """The longest time that an override may last: 72h, 14d."""
     defaults: Defaults | None = None
 
 

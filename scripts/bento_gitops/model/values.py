@@ -19,12 +19,14 @@ class ResolvedApi(ApiSettings):
     route: Annotated[str, Field(pattern=r"^/")] | None = None
 
 
-class Component(ComponentSettings):
-    """A component of a track. Whatever it leaves out comes from `defaults.roles.<role>`."""
-
+class _Identity(Model):
     role: Role
     dependencies: list[ServiceName] | None = None
     apis: dict[str, ResolvedApi | None] | None = None
+
+
+class Component(ComponentSettings, _Identity):
+    """A component of a track. Whatever it leaves out comes from `defaults.roles.<role>`."""
 
 
 class Track(Model):
@@ -69,15 +71,20 @@ class ChartDefaults(Model):
     roles: RoleDefaults
 
 
-class Values(ApplicationSettings):
-    """Values of the chart bento-serving."""
-
+class _Place(Model):
     application: DnsLabel | None = None
     """Names every object; the release's name without it."""
     environment: DnsLabel | None = None
+
+
+class _Release(Model):
     stable: TrackName
-    tracks: Annotated[dict[TrackName, Track], Field()]
+    tracks: dict[TrackName, Track]
     routing: ResolvedRouting | None = None
     monitoring: Monitoring | None = None
     image_pull_secrets: list[DnsLabel] | None = None
     defaults: ChartDefaults | None = None
+
+
+class Values(_Release, ApplicationSettings, _Place):
+    """Values of the chart bento-serving."""

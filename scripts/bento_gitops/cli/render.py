@@ -1,0 +1,159 @@
+"""`render` and `explain`: what becomes of the files, and where each value comes from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bento_gitops.cli import console, context
+
+if TYPE_CHECKING:
+    from bento_gitops.operations.explain import Explanation
+    from bento_gitops.operations.render import Rendered
+
+Wanted = Annotated[
+    str | None, typer.Argument(metavar="[ENV[/APP]]", help="One environment, or one application in it; all without it.")
+]
+
+
+def render(
+    target: Wanted = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 3 when a values.yaml is not what its sources say.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="What if: as an override; shows what would change, never writes."),
+    ] = None,
+    manifests: Annotated[Path | None, typer.Option(help="Also write the Kubernetes objects, one file per application.")] = None,
+    now: Annotated[datetime | None, typer.Option(help="The time to judge overrides by (for tests).")] = None,
+) -> None:
+    """Writes the values.yaml of every application from bundles, configs, releases and overrides."""
+    from bento_gitops.operations import render as operation
+
+    tree = operation.working_tree(context.root)
+    rendered = operation.render(tree, target, assignments or (), _utc(now))
+    writes = not check and not assignments
+    if manifests is not None:
+        from bento_gitops.operations.manifests import write_manifests
+
+        write_manifests(context.root, {str(one.target): one.text for one in rendered}, manifests)
+    if writes:
+        operation.write(context.root, rendered)
+    if as_json:
+        console.document([_as_json(one) for one in rendered])
+    else:
+        _print(rendered, check=check, assignments=bool(assignments))
+    if check and any(one.changed for one in rendered):
+        raise typer.Exit(3)
+
+
+def _print(rendered: list[Rendered], *, check: bool, assignments: bool) -> None:
+    rows: list[list[str]] = []
+    word = "would change" if assignments else "stale" if check else "written"
+    for one in rendered:
+        for index, track in enumerate(one.tracks):
+            first = index == 0
+            rows.append(
+                [
+                    one.target.environment if first else "",
+                    one.target.application if first else "",
+                    f"{track.track} ({track.role})" if track.role else track.track,
+                    track.bundle,
+                    f"{track.weight} %",
+                    ", ".join(f"{name} {pods}" for name, pods in track.replicas.items()),
+                    (word if one.changed else "unchanged") if first else "",
+                ]
+            )
+    console.table(["ENVIRONMENT", "APPLICATION", "TRACK", "BUNDLE", "WEIGHT", "REPLICAS", "VALUES"], rows, right=["WEIGHT"])
+    for one in rendered:
+        for text in one.notes:
+            console.note(f"note: {text}")
+    if assignments:
+        for one in rendered:
+            for text in one.difference():
+                console.line(text, "green" if text.startswith("+") else "red" if text.startswith("-") else "")
+    changed = [one for one in rendered if one.changed]
+    if check and changed:
+        console.note(
+            f"{len(changed)} of {len(rendered)} values.yaml are not what their sources say; run `make render` and commit them"
+        )
+
+
+def _as_json(one: Rendered) -> dict[str, object]:
+    return {
+        "environment": one.target.environment,
+        "application": one.target.application,
+        "values": one.target.values,
+        "changed": one.changed,
+        "tracks": [
+            {"track": track.track, "role": track.role, "bundle": track.bundle, "weight": track.weight, "replicas": track.replicas}
+            for track in one.tracks
+        ],
+        "notes": list(one.notes),
+        "difference": one.difference(),
+    }
+
+
+def explain(
+    target: Annotated[str, typer.Argument(metavar="ENV/APP")],
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH|values.yaml:LINE]", help="In the spelling of config.yaml or of Helm.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Tells where a value comes from: layer, file and line, and every value that it hides."""
+    from bento_gitops.operations import explain as operation
+    from bento_gitops.operations.render import working_tree
+
+    found = operation.explain(working_tree(context.root), target, path)
+    if as_json:
+        console.document([_explained(one) for one in found])
+        return
+    for index, one in enumerate(found):
+        if index:
+            console.line("")
+        console.line(".".join(one.path), "bold")
+        rows = [[f"  {_shown(said.value)}", said.layer, str(said.place), what, said.note] for said, what in one.statements()]
+        if rows:
+            console.table(["  VALUE", "LAYER", "WHERE", "", ""], rows)
+        else:
+            console.line("  nothing says it: the chart and BentoML decide")
+
+
+def _explained(one: Explanation) -> dict[str, object]:
+    from bento_gitops.layers.merging import ABSENT
+
+    return {
+        "path": list(one.path),
+        "value": None if one.leaf.value is ABSENT else one.leaf.value,
+        "statements": [
+            {
+                "value": None if said.value is ABSENT else said.value,
+                "layer": said.layer,
+                "file": said.place.file,
+                "line": said.place.line,
+                "is": what,
+                "note": said.note,
+            }
+            for said, what in one.statements()
+        ],
+    }
+
+
+def _shown(value: object) -> str:
+    import json
+
+    from bento_gitops.layers.merging import ABSENT
+
+    return "null" if value is ABSENT else value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+
+
+def _utc(now: datetime | None) -> datetime:
+    if now is None:
+        return datetime.now(UTC)
+    return now if now.tzinfo else now.replace(tzinfo=UTC)

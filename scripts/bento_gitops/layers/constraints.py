@@ -1,0 +1,131 @@
+"""What must hold between the resolved values of a component; each error names both places."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bento_gitops.layers.merging import ABSENT, Leaf, ResolvedMap, leaf_at, leaves_of
+from bento_gitops.model.base import CPU, MEMORY
+from bento_gitops.model.problem import Place, Problem
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def cores(text: str) -> Decimal:
+    """The number of cores that a CPU quantity stands for."""
+    assert CPU.fullmatch(text), text
+    return Decimal(text[:-1]) / 1000 if text.endswith("m") else Decimal(text)
+
+
+def size(text: str) -> int:
+    """The number of bytes that a memory quantity stands for."""
+    assert MEMORY.fullmatch(text), text
+    digits = text.rstrip("".join(_UNITS))
+    return int(digits) * _UNITS[text[len(digits) :]]
+
+
+def check_component(component: ResolvedMap, pointer: str, track: str, decorated: Place, problems: list[Problem]) -> None:
+    """Adds a problem for each rule that the component of a track breaks."""
+    check = _Check(component, pointer, track, problems)
+    check.replicas()
+    check.limits()
+    check.termination()
+    check.batching()
+    check.gpu(decorated)
+
+
+class _Check:
+    def __init__(self, component: ResolvedMap, pointer: str, track: str, problems: list[Problem]) -> None:
+        self.component = component
+        self.pointer = pointer
+        self.track = track
+        self.problems = problems
+
+    def leaf(self, *path: str) -> Leaf | None:
+        leaf = leaf_at(self.component, path)
+        return None if leaf is None or leaf.value is ABSENT else leaf
+
+    def add(self, leaf: Leaf, path: str, wrong: str, todo: str) -> None:
+        place = leaf.source.place
+        self.problems.append(Problem(place, f"{self.pointer}.{path}", f"{wrong}, on track {self.track}", str(leaf.value), todo))
+
+    def replicas(self) -> None:
+        low, high = self.leaf("scaling", "min_replicas"), self.leaf("scaling", "max_replicas")
+        if low and high and int(str(low.value)) > int(str(high.value)):
+            self.add(
+                low,
+                "scaling.min_replicas",
+                f"min_replicas is above max_replicas, which is {high.value} ({high.source.place})",
+                "lower the one or raise the other",
+            )
+
+    def limits(self) -> None:
+        for what, read in (("cpu", cores), ("memory", size)):
+            asked, limit = self.leaf("resources", what), self.leaf("resources", "limits", what)
+            if asked and limit and read(str(limit.value)) < read(str(asked.value)):
+                self.add(
+                    limit,
+                    f"resources.limits.{what}",
+                    f"the limit is below what is requested, which is {asked.value} ({asked.source.place})",
+                    "raise the limit or lower the request",
+                )
+
+    def termination(self) -> None:
+        grace = self.leaf("termination", "grace_period_seconds")
+        sleep, timeout = self.leaf("termination", "pre_stop_seconds"), self.leaf("traffic", "timeout")
+        if not grace or not timeout:
+            return
+        needed = float(str(timeout.value)) + (float(str(sleep.value)) if sleep else 0)
+        if float(str(grace.value)) < needed:
+            self.add(
+                grace,
+                "termination.grace_period_seconds",
+                "a pod would be killed before its last requests end: pre_stop_seconds and traffic.timeout"
+                f" ({timeout.source.place}) come to {needed:g} s",
+                "raise it, or shorten the timeout",
+            )
+
+    def batching(self) -> None:
+        envs = self.component.get("envs")
+        for path, leaf in leaves_of(self.component.get("apis", {}), ("apis",)):
+            if path[-1] == "env" and isinstance(envs, dict):
+                said = self.leaf("envs", str(leaf.value))
+                if said:
+                    self.add(
+                        said,
+                        f"envs.{leaf.value}",
+                        f"the variable is {'.'.join(path[:-1])} already ({leaf.source.place})",
+                        f"say {'.'.join(path[:-1])} instead",
+                    )
+            elif path[-1] == "value" and leaf.value is not ABSENT and leaf.source.layer in ("environment", "runtime"):
+                names = self.leaf(*path[:-1], "env")
+                if names is None:
+                    decorated = [said.place for said in leaf.said if said.layer == "decorator"]
+                    code = f"the code fixes it ({decorated[0]})" if decorated else "the API is not batchable"
+                    self.add(
+                        leaf,
+                        ".".join(path[:-1]),
+                        f"the bundle names no environment variable for this limit: {code}",
+                        "read the limit from a variable in the decorator, build, and create a new bundle",
+                    )
+
+    def gpu(self, decorated: Place) -> None:
+        leaf = leaf_at(self.component, ("resources", "gpu"))
+        unit = self.leaf("instance_type")
+        if unit is None:
+            return
+        said = leaf.said if leaf else ()
+        code = next((statement for statement in said if statement.layer == "decorator"), None)
+        before = bool(code and code.value)
+        after = bool(leaf and leaf.value is not ABSENT and leaf.value)
+        outright = (
+            leaf is not None
+            and leaf.value is not ABSENT
+            and not leaf.source.note
+            and leaf.source.layer in ("environment", "runtime")
+        )
+        if before == after or outright:
+            return
+        place = code.place if code else decorated
+        wrong = f"has {'no GPU' if before else 'a GPU'} but the code asks for {'one' if before else 'none'} ({place})"
+        self.add(unit, "instance_type", f"the instance type {wrong}", "name another instance type, or say resources.gpu outright")

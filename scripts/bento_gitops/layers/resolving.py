@@ -1,0 +1,309 @@
+"""Which file says what of which component: the stack of layers of one application in one environment, merged.
+
+Lowest first: the chart's defaults by role; the decorator (the bundle); the environment layer (environment.yaml `defaults`,
+applications/<application>.yaml, config.yaml, its part for one bundle; where the environment extends another, that one's
+defaults and config.yaml come before its own); the runtime layer (overrides in their order).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bento_gitops.layers.constraints import check_component
+from bento_gitops.layers.instance_types import expanded
+from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join
+from bento_gitops.layers.merging import Entry, Layer, ResolvedMap, merge
+from bento_gitops.layers.reading import Read
+from bento_gitops.model.bundle import Bundle
+from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes
+from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+from bento_gitops.model.release import Release
+from bento_gitops.model.settings import Role
+
+APPLICATION_KEYS = ("mode", "labels", "routing")
+"""What is said of the application as a whole rather than of a component."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Every file that has a say in one application of one environment, read."""
+
+    environment: str
+    application: str
+    chart: MarkedMap
+    """The chart's values.yaml, in snake_case."""
+    environments: tuple[Read[Environment], ...]
+    """The environment that it extends, if any, then its own."""
+    application_file: Read[Application] | None
+    configs: tuple[Read[ConfigFile], ...]
+    """As the environments."""
+    runtime: tuple[MarkedMap, ...]
+    """The fragments of overrides.yaml, and of a what-if, in their order."""
+    instance_types: Read[InstanceTypes] | None
+    release: Read[Release]
+    bundles: Mapping[str, Read[Bundle]]
+    """By tag: those that the release names and that exist."""
+    known_tags: tuple[str, ...]
+    """Every bundle that there is."""
+
+    @property
+    def own(self) -> Read[Environment]:
+        return self.environments[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What the layers come to."""
+
+    application: ResolvedMap
+    tracks: Mapping[str, Mapping[str, ResolvedMap]]
+    """By track, then by component in the order of the bundle."""
+    notes: tuple[str, ...]
+    """What is allowed but worth knowing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A fragment in config.yaml's model, and the layer that it belongs to."""
+
+    layer: Layer
+    tree: MarkedMap
+
+    def services(self, bundle: str | None) -> MarkedMap | None:
+        """What it says of components: for every bundle, or for one alone."""
+        if bundle is None:
+            return _map(self.tree, "services")
+        return _map(self.tree, "bundles", bundle, "services")
+
+
+def resolve(sources: Sources) -> Resolution:
+    """All layers merged.
+
+    Raises InvalidInput with every problem of every file.
+    """
+    problems: list[Problem] = []
+    notes: list[str] = []
+    files = list(_files(sources))
+    running = _running(sources, problems)
+    _check_names(files, sources, notes, problems)
+    tracks: dict[str, dict[str, ResolvedMap]] = {}
+    for track, bundle in running.items():
+        tracks[track] = {name: _component(name, track, bundle, files, sources, problems) for name in _in_order(bundle.value)}
+    application = {key: merged for key, merged in _application(files, sources, problems).items() if merged}
+    if problems:
+        raise InvalidInput(problems)
+    return Resolution(application, tracks, tuple(notes))
+
+
+def _files(sources: Sources) -> Iterator[_File]:
+    for environment in sources.environments:
+        defaults = _map(environment.tree, "defaults")
+        if defaults:
+            yield _File("environment", defaults)
+    if sources.application_file:
+        yield _File("environment", sources.application_file.tree)
+    for config in sources.configs:
+        yield _File("environment", config.tree)
+    for fragment in sources.runtime:
+        yield _File("runtime", fragment)
+
+
+def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle]]:
+    """The bundle of each track."""
+    tree = sources.release.tree
+    result: dict[str, Read[Bundle]] = {}
+    for name, track in sources.release.value.tracks.items():
+        place = place_of(tree, "tracks", name, "bundle")
+        bundle = sources.bundles.get(track.bundle)
+        if bundle is None:
+            problems.append(
+                Problem(
+                    place,
+                    f"tracks.{name}.bundle",
+                    f"there is no bundles/{sources.application}/{track.bundle}.yaml",
+                    f"'{track.bundle}'",
+                    did_you_mean(track.bundle, sources.bundles)
+                    if sources.bundles
+                    else "make it with `bento-gitops bundle create`",
+                )
+            )
+            continue
+        result[name] = bundle
+        registries = sources.own.value.registries
+        repository = bundle.value.image.repository
+        if registries is not None and not any(repository.startswith(f"{registry}/") for registry in registries):
+            problems.append(
+                Problem(
+                    place_of(bundle.tree, "image", "repository"),
+                    "image.repository",
+                    f"the environment {sources.environment} takes images from {', '.join(registries)} only",
+                    f"'{repository}'",
+                    f"push the image there, or add its registry at {place_of(sources.own.tree, 'registries')}",
+                )
+            )
+    return result
+
+
+def _in_order(bundle: Bundle) -> list[str]:
+    """The entry first, then the others as the bundle lists them."""
+    return [bundle.entry, *(name for name in bundle.services if name != bundle.entry)]
+
+
+def role_of(bundle: Bundle, service: str) -> Role:
+    """The entry service is the api; all others are runners."""
+    return "api" if service == bundle.entry else "runner"
+
+
+def _component(
+    name: str, track: str, bundle: Read[Bundle], files: Sequence[_File], sources: Sources, problems: list[Problem]
+) -> ResolvedMap:
+    role = role_of(bundle.value, name)
+    pointer = join("services", name)
+    apis = bundle.value.services[name].apis
+    entries: list[Entry] = []
+
+    def add(layer: Layer, node: Marked | None) -> None:
+        if isinstance(node, MarkedMap):
+            entries.append(Entry(layer, _with_apis(node, apis)))
+
+    add("chart", _without_nulls(_map(sources.chart, "defaults", "roles", role)))
+    recorded = _map(bundle.tree, "services", name)
+    assert recorded is not None
+    add("decorator", decorator(recorded))
+    for file in files:
+        add(file.layer, _map(file.tree, "roles", role))
+        for of_bundle in (None, bundle.value.tag):
+            services = file.services(of_bundle)
+            if services:
+                add(file.layer, services.items.get(name))
+    types = _map(sources.instance_types.tree, "types") if sources.instance_types else None
+    stack, instance_type = expanded(entries, types, pointer, problems)
+    merged = merge(stack, pointer, problems)
+    assert isinstance(merged, dict)
+    if instance_type is not None:
+        merged = {"instance_type": instance_type, **merged}
+    check_component(merged, pointer, track, recorded.at("resources"), problems)
+    return merged
+
+
+def decorator(service: MarkedMap) -> MarkedMap:
+    """What the code declares of one service, in the spelling of the merge: limits are {value, env}."""
+    items = {key: value for key, value in service.items.items() if key not in ("dependencies", "labels")}
+    apis = service.items.get("apis")
+    if isinstance(apis, MarkedMap):
+        items["apis"] = _each(apis, lambda api: _with_limits(api))
+    return MarkedMap(items, service.place, service.keys)
+
+
+def _with_limits(api: MarkedMap) -> MarkedMap:
+    batching = api.items.get("batching")
+    if not isinstance(batching, MarkedMap):
+        return api
+    limits: dict[str, Marked] = {}
+    for key, limit in batching.items.items():
+        if isinstance(limit, MarkedMap):
+            limits[key] = MarkedMap({"value": limit.items["default"], "env": limit.items["env"]}, limit.place)
+        else:
+            limits[key] = MarkedMap({"value": limit}, limit.place)
+    return MarkedMap({**api.items, "batching": MarkedMap(limits, batching.place, batching.keys)}, api.place, api.keys)
+
+
+def _with_apis(node: MarkedMap, known: Mapping[str, object]) -> MarkedMap:
+    """Without what is said of APIs that this bundle does not have; another bundle of the release does."""
+    apis = node.items.get("apis")
+    if not isinstance(apis, MarkedMap) or all(name in known for name in apis.items):
+        return node
+    kept = {name: value for name, value in apis.items.items() if name in known}
+    return MarkedMap({**node.items, "apis": MarkedMap(kept, apis.place, apis.keys)}, node.place, node.keys)
+
+
+def _application(files: Sequence[_File], sources: Sources, problems: list[Problem]) -> ResolvedMap:
+    result: ResolvedMap = {}
+    chart = _without_nulls(sources.chart)
+    assert chart is not None
+    for key in APPLICATION_KEYS:
+        layered = [Entry("chart", chart.items[key])] if key in chart.items else []
+        layered += [Entry(file.layer, file.tree.items[key]) for file in files if key in file.tree.items]
+        if layered:
+            result[key] = merge(layered, key, problems)
+    return result
+
+
+def _check_names(files: Sequence[_File], sources: Sources, notes: list[str], problems: list[Problem]) -> None:
+    """Every service and API that a file names exists in the bundle of a track or of `previous`."""
+    release = sources.release.value
+    tags = {track.bundle for track in release.tracks.values()}
+    if release.previous:
+        tags.add(release.previous.bundle)
+    bundles = {tag: sources.bundles[tag].value for tag in sorted(tags) if tag in sources.bundles}
+    if not bundles:
+        return
+    for file in files:
+        named = _map(file.tree, "bundles") or MarkedMap({}, file.tree.place)
+        gone = [tag for tag in named.items if tag not in tags]
+        notes.extend(f"{named.at(tag)}: {join('bundles', tag)}: no track runs this bundle; remove this part" for tag in gone)
+        for tag in (None, *named.items):
+            services = file.services(tag)
+            prefix = "services" if tag is None else f"{join('bundles', tag)}.services"
+            among = bundles if tag is None else {tag: bundles[tag]} if tag in bundles else {}
+            if services and among:
+                _check_services(services, prefix, among, notes, problems)
+
+
+def _check_services(
+    services: MarkedMap, prefix: str, bundles: Mapping[str, Bundle], notes: list[str], problems: list[Problem]
+) -> None:
+    known = {name for bundle in bundles.values() for name in bundle.services}
+    where = f"bundle {next(iter(bundles))}" if len(bundles) == 1 else f"any of the bundles {', '.join(bundles)}"
+    for name, node in services.items.items():
+        pointer, place = join(prefix, name), services.at(name)
+        having = {tag: bundle.services[name] for tag, bundle in bundles.items() if name in bundle.services}
+        if not having:
+            problems.append(Problem(place, pointer, f"no such service in {where}", f"'{name}'", did_you_mean(name, known)))
+            continue
+        if len(having) < len(bundles):
+            lacking = ", ".join(tag for tag in bundles if tag not in having)
+            notes.append(f"{place}: {pointer}: applies to {', '.join(having)}; there is no such service in {lacking}")
+        apis = _map(node, "apis")
+        for api in apis.items if apis else ():
+            names = {known_api for service in having.values() for known_api in service.apis}
+            if apis and api not in names:
+                at = join(f"{pointer}.apis", api)
+                problems.append(Problem(apis.at(api), at, f"no such API in {where}", f"'{api}'", did_you_mean(api, names)))
+
+
+def _map(node: Marked, *path: str) -> MarkedMap | None:
+    for key in path:
+        if not isinstance(node, MarkedMap) or key not in node.items:
+            return None
+        node = node.items[key]
+    return node if isinstance(node, MarkedMap) else None
+
+
+def place_of(tree: MarkedMap, *path: str) -> Place:
+    """Where the key at the end of a path stands, or the nearest one above it."""
+    place = tree.place
+    node: Marked = tree
+    for key in path:
+        if not isinstance(node, MarkedMap) or key not in node.items:
+            break
+        place, node = node.at(key), node.items[key]
+    return place
+
+
+def _each(node: MarkedMap, change: Callable[[MarkedMap], MarkedMap]) -> MarkedMap:
+    items = {key: change(value) if isinstance(value, MarkedMap) else value for key, value in node.items.items()}
+    return MarkedMap(items, node.place, node.keys)
+
+
+def _without_nulls(node: MarkedMap | None) -> MarkedMap | None:
+    """A null in the chart's values.yaml shows a key that exists; it says nothing."""
+    if node is None:
+        return None
+    items = {
+        key: (_without_nulls(value) or value) if isinstance(value, MarkedMap) else value
+        for key, value in node.items.items()
+        if not (isinstance(value, MarkedScalar) and value.value is None)
+    }
+    return MarkedMap(items, node.place, node.keys)

@@ -1,0 +1,136 @@
+"""render: the values.yaml of every target from its sources; written, or compared with what is there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from bento_gitops.layers.marked import MarkedMap
+from bento_gitops.layers.merging import ResolvedMap, value_at
+from bento_gitops.layers.overriding import ended, what_if
+from bento_gitops.model.files import Overrides
+from bento_gitops.model.problem import InvalidInput, Problem
+from bento_gitops.rendering.text import values_text
+from bento_gitops.rendering.values import build
+from bento_gitops.repository.files import Tree, WorkingTree, write_atomically
+from bento_gitops.repository.fleet import Fleet, Target
+
+
+@dataclass(frozen=True, slots=True)
+class TrackSummary:
+    """One track in a line."""
+
+    track: str
+    role: str
+    """stable, candidate, standby or empty."""
+    bundle: str
+    weight: int
+    """Percent of live requests."""
+    replicas: dict[str, str]
+    """By component: "3-12" pods, or "2" where the bounds are equal, or "0" for a cold standby."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The values of one target."""
+
+    target: Target
+    values: ResolvedMap
+    text: str
+    tracks: tuple[TrackSummary, ...]
+    notes: tuple[str, ...]
+    changed: bool
+    """Whether the file says something else."""
+    before: str
+    """The file's text; empty where there is none."""
+
+    def difference(self) -> list[str]:
+        """The lines that change, as a unified diff."""
+        lines = difflib.unified_diff(
+            self.before.splitlines(),
+            self.text.splitlines(),
+            f"a/{self.target.values}",
+            f"b/{self.target.values}",
+            lineterm="",
+            n=1,
+        )
+        return list(lines)
+
+
+def render(tree: Tree, wanted: str | None, assignments: Sequence[str] = (), now: datetime | None = None) -> list[Rendered]:
+    """Every target's values, in order; nothing is written.
+
+    `wanted` is ENV, ENV/APP or nothing for all; `assignments` are what-ifs PATH=VALUE; with `now`, ended overrides are noted.
+    Raises InvalidInput with the problems of all targets at once.
+    """
+    fleet = Fleet(tree)
+    return render_targets(fleet, fleet.chosen(wanted), [what_if(assignment) for assignment in assignments], now)
+
+
+def render_targets(
+    fleet: Fleet, targets: Sequence[Target], extra: Sequence[MarkedMap] = (), now: datetime | None = None
+) -> list[Rendered]:
+    """As `render`, for targets of a fleet that is open already."""
+    done: list[Rendered] = []
+    problems: list[Problem] = []
+    for target in targets:
+        try:
+            done.append(_one(fleet, target, extra, now))
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    if problems:
+        raise InvalidInput(problems)
+    return done
+
+
+def write(root: Path, rendered: Sequence[Rendered]) -> None:
+    """Writes what changed, each file by one rename."""
+    for one in rendered:
+        if one.changed:
+            write_atomically(root, one.target.values, one.text.encode())
+
+
+def working_tree(root: Path) -> WorkingTree:
+    """The files on disk."""
+    return WorkingTree(root)
+
+
+def _one(fleet: Fleet, target: Target, extra: Sequence[MarkedMap], now: datetime | None) -> Rendered:
+    sources = fleet.sources(target)
+    if extra:
+        sources = replace(sources, runtime=(*sources.runtime, *extra))
+    values, resolution = build(sources)
+    text = values_text(values, str(target))
+    before = fleet.tree.read(target.values).decode("utf-8", errors="replace") if fleet.tree.exists(target.values) else ""
+    notes = list(resolution.notes)
+    overrides = fleet.file(f"{target.folder}/overrides.yaml", Overrides, needed=False)
+    if overrides and now:
+        notes += ended(overrides, now)
+    release = sources.release.value
+    roles = {release.stable: "stable"}
+    if release.candidate:
+        roles[release.candidate] = "candidate"
+    if release.standby:
+        roles[release.standby.track] = "standby"
+    tracks = tuple(
+        TrackSummary(name, roles.get(name, ""), track.bundle, track.weight, _replicas(values, name))
+        for name, track in release.tracks.items()
+    )
+    return Rendered(target, values, text, tracks, tuple(notes), before != text, before)
+
+
+def _replicas(values: ResolvedMap, track: str) -> dict[str, str]:
+    tracks = values["tracks"]
+    assert isinstance(tracks, dict)
+    here = tracks[track]
+    assert isinstance(here, dict)
+    components = here["components"]
+    assert isinstance(components, dict)
+    result: dict[str, str] = {}
+    for name, component in components.items():
+        low, high = (value_at(component, "scaling", bound) for bound in ("min_replicas", "max_replicas"))
+        result[name] = "0" if value_at(here, "capacity") == "cold" else str(low) if low == high else f"{low}-{high}"
+    return result

@@ -1,0 +1,75 @@
+"""How many pods each track has: stable in full, a candidate ready for its weight, a standby as the release says."""
+
+from __future__ import annotations
+
+import math
+
+from bento_gitops.layers.marked import MarkedMap
+from bento_gitops.layers.merging import ABSENT, Leaf, ResolvedMap, Said, leaf_at
+from bento_gitops.layers.resolving import place_of
+from bento_gitops.model.problem import Place, Problem
+from bento_gitops.model.release import Release
+
+MIN_REPLICAS = ("scaling", "min_replicas")
+
+
+def with_capacity(
+    component: ResolvedMap,
+    name: str,
+    track: str,
+    release: Release,
+    tree: MarkedMap,
+    live_min: tuple[int, Place] | None,
+    problems: list[Problem],
+) -> ResolvedMap:
+    """The component with the `min_replicas` that its track's part in the release asks for.
+
+    `tree` is release.yaml with its lines; `live_min` the environment's minimum of a live track, in pods. The candidate has
+    max(live_min, its floor, ceil(ready_for percent of the configured minimum)) pods; a warm standby one.
+    """
+    configured = leaf_at(component, MIN_REPLICAS)
+    if configured is None or configured.value is ABSENT:
+        return component
+    if release.standby and track == release.standby.track and release.standby.capacity == "warm":
+        return _with_minimum(
+            component, 1, Said("environment", place_of(tree, "standby", "capacity"), 1, "warm standby: one pod", True)
+        )
+    if track != release.candidate:
+        return component
+    state = release.tracks[track]
+    ready = state.ready_for or 0
+    share = math.ceil(ready * int(str(configured.value)) / 100)
+    at = place_of(tree, "tracks", track, "ready_for")
+    choices = [(share, Said("environment", at, share, f"candidate: ready for {ready} % of {configured.value}", True))]
+    if state.floor and name in state.floor:
+        floor = state.floor[name]
+        choices.append(
+            (floor, Said("environment", place_of(tree, "tracks", track, "floor", name), floor, "candidate: floor", True))
+        )
+    if live_min is not None:
+        minimum, place = live_min
+        choices.append((minimum, Said("environment", place, minimum, "candidate: at least live_min_replicas", True)))
+    pods, said = max(choices, key=lambda choice: choice[0])
+    pods = max(pods, 1)
+    most = leaf_at(component, ("scaling", "max_replicas"))
+    if most is not None and most.value is not ABSENT and pods > int(str(most.value)):
+        problems.append(
+            Problem(
+                said.place,
+                f"tracks.{track}",
+                f"{name} needs {pods} pods ({said.note}), above max_replicas, which is {most.value} ({most.source.place})",
+                str(pods),
+                "raise max_replicas",
+            )
+        )
+    return _with_minimum(component, pods, Said(said.layer, said.place, pods, said.note, True))
+
+
+def _with_minimum(component: ResolvedMap, pods: int, said: Said) -> ResolvedMap:
+    scaling = component["scaling"]
+    assert isinstance(scaling, dict)
+    configured = scaling["min_replicas"]
+    assert isinstance(configured, Leaf)
+    if configured.value == pods:
+        return component
+    return {**component, "scaling": {**scaling, "min_replicas": Leaf(pods, (said, *configured.said))}}

@@ -1,0 +1,154 @@
+"""The whole tree of Helm values of an application in an environment: what the layers say, placed by the release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bento_gitops.layers.marked import Marked, MarkedMap, Plain, plain
+from bento_gitops.layers.merging import Layer, Leaf, Resolved, ResolvedMap, Said
+from bento_gitops.layers.reading import Read
+from bento_gitops.layers.resolving import Resolution, Sources, place_of, resolve, role_of
+from bento_gitops.model.bundle import Bundle
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.model.shape import Shape, shape_of
+from bento_gitops.model.values import Values
+from bento_gitops.rendering.capacity import with_capacity
+
+
+def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
+    """The values in snake_case and in the model's order, with the provenance of every leaf; and what the layers came to.
+
+    Raises InvalidInput with every problem at once.
+    """
+    resolution = resolve(sources)
+    problems: list[Problem] = []
+    release = sources.release
+    start = Place(release.tree.place.file, 1)
+    top: ResolvedMap = {
+        "application": _leaf(sources.application, "environment", start),
+        "environment": _leaf(sources.environment, "environment", start),
+        **{key: value for key, value in resolution.application.items() if key != "routing"},
+        "stable": _from(release.tree, "environment", "stable"),
+        "tracks": {name: _track(name, sources, resolution, problems) for name in release.value.tracks},
+        "routing": {**_below(resolution.application, "routing"), **_routing(sources, problems)},
+        **_surroundings(sources),
+    }
+    if problems:
+        raise InvalidInput(problems)
+    ordered = _ordered(top, shape_of(Values))
+    assert isinstance(ordered, dict)
+    return ordered, resolution
+
+
+def _track(name: str, sources: Sources, resolution: Resolution, problems: list[Problem]) -> ResolvedMap:
+    release, tree = sources.release.value, sources.release.tree
+    bundle = sources.bundles[release.tracks[name].bundle]
+    result: ResolvedMap = {
+        "bundle": _from(tree, "environment", "tracks", name, "bundle"),
+        "weight": _from(tree, "environment", "tracks", name, "weight"),
+        "image": {key: _from(bundle.tree, "decorator", "image", key) for key in ("repository", "digest")},
+    }
+    if release.standby and name == release.standby.track and release.standby.capacity == "cold":
+        result["capacity"] = _from(tree, "environment", "standby", "capacity")
+    own = sources.own
+    live_min = own.value.live_min_replicas
+    at_least = None if live_min is None else (live_min, place_of(own.tree, "live_min_replicas"))
+    result["components"] = {
+        component: {
+            **_identity(bundle, component),
+            **with_capacity(settings, component, name, release, tree, at_least, problems),
+        }
+        for component, settings in resolution.tracks[name].items()
+    }
+    return result
+
+
+def _identity(bundle: Read[Bundle], component: str) -> ResolvedMap:
+    """What a component is: its role, and which components it calls."""
+    role = role_of(bundle.value, component)
+    place = place_of(bundle.tree, "entry") if role == "api" else place_of(bundle.tree, "services", component)
+    result: ResolvedMap = {"role": _leaf(role, "decorator", place)}
+    if bundle.value.services[component].dependencies:
+        result["dependencies"] = _from(bundle.tree, "decorator", "services", component, "dependencies")
+    return result
+
+
+def _routing(sources: Sources, problems: list[Problem]) -> ResolvedMap:
+    own = sources.own
+    routing = own.value.routing
+    result: ResolvedMap = {"controller": _from(own.tree, "environment", "routing", "controller")}
+    if routing.controller == "gateway":
+        if routing.gateway is None:
+            place = place_of(own.tree, "routing")
+            problems.append(
+                Problem(
+                    place,
+                    "routing.gateway",
+                    "is missing, and the controller is `gateway`",
+                    "",
+                    "name the Gateway, or use controller: none",
+                )
+            )
+            return result
+        result["gateway"] = _tree_from(own.tree, "routing", "gateway")
+    if routing.hostname is not None:
+        place = place_of(own.tree, "routing", "hostname")
+        hostname = routing.hostname.replace("{application}", sources.application)
+        if "{" in hostname or "}" in hostname:
+            problems.append(
+                Problem(place, "routing.hostname", "knows no such placeholder", routing.hostname, "use {application}")
+            )
+        result["hostnames"] = _leaf([hostname], "environment", place)
+    return result
+
+
+def _surroundings(sources: Sources) -> ResolvedMap:
+    own = sources.own
+    result: ResolvedMap = {}
+    if own.value.monitoring is not None:
+        result["monitoring"] = _tree_from(own.tree, "monitoring")
+    if own.value.image_pull_secrets is not None:
+        result["image_pull_secrets"] = _from(own.tree, "environment", "image_pull_secrets")
+    return result
+
+
+def _leaf(value: Plain, layer: Layer, place: Place) -> Leaf:
+    return Leaf(value, (Said(layer, place, value, "", True),))
+
+
+def _from(tree: MarkedMap, layer: Layer, *path: str) -> Leaf:
+    node: Marked = tree
+    for key in path:
+        assert isinstance(node, MarkedMap)
+        node = node.items[key]
+    return _leaf(plain(node), layer, place_of(tree, *path))
+
+
+def _tree_from(tree: MarkedMap, *path: str) -> Resolved:
+    """A subtree of environment.yaml as leaves."""
+    node: Marked = tree
+    for key in path:
+        assert isinstance(node, MarkedMap)
+        node = node.items[key]
+
+    def leaves(inner: Marked, place: Place) -> Resolved:
+        if isinstance(inner, MarkedMap):
+            return {key: leaves(value, inner.at(key)) for key, value in inner.items.items()}
+        return _leaf(plain(inner), "environment", place)
+
+    return leaves(node, place_of(tree, *path))
+
+
+def _below(tree: ResolvedMap, key: str) -> ResolvedMap:
+    value = tree.get(key, {})
+    return value if isinstance(value, dict) else {}
+
+
+def _ordered(tree: Resolved, shape: Shape) -> Resolved:
+    """The tree with the keys of models in the models' order; names of people's own keep theirs."""
+    if isinstance(tree, Leaf):
+        return tree
+    names: Sequence[str] = shape.names(camel=False)
+    known = {name: tree[name] for name in names if name in tree}
+    rest: Mapping[str, Resolved] = {key: value for key, value in tree.items() if key not in known}
+    return {key: _ordered(value, shape.below(key)) for key, value in {**known, **rest}.items()}

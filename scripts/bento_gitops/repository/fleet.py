@@ -1,0 +1,232 @@
+"""The fleet as the files say it: which environments and applications there are, and every file that one of them needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from bento_gitops.layers.marked import MarkedMap, parse
+from bento_gitops.layers.overriding import fragments
+from bento_gitops.layers.reading import Read, read
+from bento_gitops.layers.resolving import Sources, place_of
+from bento_gitops.layers.spelling import snake
+from bento_gitops.model.base import Model
+from bento_gitops.model.bundle import Bundle
+from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
+from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+from bento_gitops.model.release import Release
+from bento_gitops.model.shape import shape_of
+from bento_gitops.model.values import Values
+from bento_gitops.repository.files import Tree
+
+CHART = "charts/bento-serving"
+INSTANCE_TYPES = "environments/instance-types.yaml"
+
+M = TypeVar("M", bound=Model)
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Target:
+    """An application in an environment."""
+
+    environment: str
+    application: str
+
+    def __str__(self) -> str:
+        return f"{self.environment}/{self.application}"
+
+    @property
+    def folder(self) -> str:
+        return f"environments/{self.environment}/{self.application}"
+
+    @property
+    def values(self) -> str:
+        """The path of the generated values."""
+        return f"{self.folder}/values.yaml"
+
+
+def bundle_path(application: str, tag: str) -> str:
+    """Where a bundle is kept."""
+    return f"bundles/{application}/{tag}.yaml"
+
+
+@dataclass
+class Fleet:
+    """Files of one tree, each read once."""
+
+    tree: Tree
+    _read: dict[str, Read[Any] | InvalidInput] = field(default_factory=dict[str, "Read[Any] | InvalidInput"])
+    _chart: MarkedMap | None = None
+
+    def environments(self) -> list[str]:
+        """The names of the environments, sorted."""
+        return [PurePosixPath(path).parent.name for path in self.tree.glob("environments/*/environment.yaml")]
+
+    def targets(self) -> list[Target]:
+        """Every application in every environment: whatever has a release or a config."""
+        found: set[Target] = set()
+        for name in ("release.yaml", "config.yaml"):
+            for path in self.tree.glob(f"environments/*/*/{name}"):
+                parts = PurePosixPath(path).parts
+                found.add(Target(parts[1], parts[2]))
+        return sorted(found)
+
+    def chosen(self, wanted: str | None) -> list[Target]:
+        """The targets that ENV, ENV/APP or nothing (all) names.
+
+        Raises InvalidInput for a name that is not there.
+        """
+        targets = self.targets()
+        if not wanted:
+            return targets
+        environment, _, application = wanted.partition("/")
+        names = {target.environment for target in targets} | set(self.environments())
+        if environment not in names:
+            advice = did_you_mean(environment, names)
+            raise InvalidInput(
+                [Problem(Place(f"environments/{environment}"), "", "no such environment", f"'{environment}'", advice)]
+            )
+        chosen = [target for target in targets if target.environment == environment and application in ("", target.application)]
+        if application and not chosen:
+            here = [target.application for target in targets if target.environment == environment]
+            place = Place(f"environments/{wanted}")
+            raise InvalidInput(
+                [Problem(place, "", "no such application here", f"'{application}'", did_you_mean(application, here))]
+            )
+        return chosen
+
+    def sources(self, target: Target) -> Sources:
+        """Every file that has a say in the target.
+
+        Raises InvalidInput with what is wrong with any of them.
+        """
+        problems: list[Problem] = []
+
+        def attempt(path: str, model: type[M], *, needed: bool = True) -> Read[M] | None:
+            try:
+                return self.file(path, model, needed=needed)
+            except InvalidInput as error:
+                problems.extend(error.problems)
+                return None
+
+        own_path = f"environments/{target.environment}/environment.yaml"
+        own = attempt(own_path, Environment)
+        chain = [target.environment]
+        base = self._extended(own, problems, attempt) if own else None
+        if own and own.value.extends and base:
+            chain.insert(0, own.value.extends)
+        release = attempt(f"{target.folder}/release.yaml", Release)
+        configs: list[Read[ConfigFile] | None] = [
+            attempt(f"environments/{name}/{target.application}/config.yaml", ConfigFile, needed=False) for name in chain
+        ]
+        application = attempt(f"applications/{target.application}.yaml", Application, needed=False)
+        overrides = attempt(f"{target.folder}/overrides.yaml", Overrides, needed=False)
+        types = attempt(INSTANCE_TYPES, InstanceTypes, needed=False)
+        bundles: Mapping[str, Read[Bundle]] = self._bundles(target, release, attempt) if release else {}
+        if problems or own is None or release is None:
+            raise InvalidInput(problems)
+        return Sources(
+            environment=target.environment,
+            application=target.application,
+            chart=self.chart(),
+            environments=(base, own) if base else (own,),
+            application_file=application,
+            configs=tuple(config for config in configs if config),
+            runtime=fragments(overrides) if overrides else (),
+            instance_types=types,
+            release=release,
+            bundles=bundles,
+            known_tags=self.tags(target.application),
+        )
+
+    def _extended(
+        self,
+        own: Read[Environment],
+        problems: list[Problem],
+        attempt: Callable[[str, type[Environment]], Read[Environment] | None],
+    ) -> Read[Environment] | None:
+        name = own.value.extends
+        if name is None:
+            return None
+        known = self.environments()
+        place = place_of(own.tree, "extends")
+        if name not in known:
+            problems.append(Problem(place, "extends", "no such environment", f"'{name}'", did_you_mean(name, known)))
+            return None
+        base = attempt(f"environments/{name}/environment.yaml", Environment)
+        if base is not None and base.value.extends is not None:
+            deeper = place_of(base.tree, "extends")
+            problems.append(
+                Problem(
+                    place,
+                    "extends",
+                    f"an environment extends one level only; '{name}' itself extends at {deeper}",
+                    name,
+                    "extend its base",
+                )
+            )
+        return base
+
+    def _bundles(
+        self, target: Target, release: Read[Release], attempt: Callable[[str, type[Bundle]], Read[Bundle] | None]
+    ) -> Mapping[str, Read[Bundle]]:
+        """The bundles that the release names, of those that there are."""
+        tags = [track.bundle for track in release.value.tracks.values()]
+        if release.value.previous:
+            tags.append(release.value.previous.bundle)
+        found = {
+            tag: attempt(bundle_path(target.application, tag), Bundle) for tag in self.tags(target.application) if tag in tags
+        }
+        return {tag: bundle for tag, bundle in found.items() if bundle is not None}
+
+    def tags(self, application: str) -> tuple[str, ...]:
+        """The tags of an application's bundles, sorted."""
+        return tuple(path.split("/")[2].removesuffix(".yaml") for path in self.tree.glob(f"bundles/{application}/*.yaml"))
+
+    def file(self, path: str, model: type[M], *, needed: bool = True) -> Read[M] | None:
+        """A file as its model; None where it is not there and need not be.
+
+        Raises InvalidInput.
+        """
+        if path not in self._read:
+            if not self.tree.exists(path):
+                if not needed:
+                    return None
+                raise InvalidInput(
+                    [
+                        Problem(
+                            Place(path), "", "the file is missing", "", f"write it (kind: {model.__name__.removesuffix('File')})"
+                        )
+                    ]
+                )
+            try:
+                self._read[path] = read(self.tree.read(path), path, model)
+            except InvalidInput as error:
+                self._read[path] = error
+        result = self._read[path]
+        if isinstance(result, InvalidInput):
+            raise result
+        return result
+
+    def chart(self) -> MarkedMap:
+        """The chart's own values, the lowest layer, in snake_case."""
+        if self._chart is None:
+            path = f"{CHART}/values.yaml"
+            if not self.tree.exists(path):
+                raise InvalidInput(
+                    [
+                        Problem(
+                            Place(path),
+                            "",
+                            "the chart is missing",
+                            "",
+                            "run in the root of the repository, or name it with --root",
+                        )
+                    ]
+                )
+            tree = snake(parse(self.tree.read(path), path), shape_of(Values))
+            assert isinstance(tree, MarkedMap)
+            self._chart = tree
+        return self._chart
