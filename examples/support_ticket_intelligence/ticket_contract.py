@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 MAX_TICKETS = 16
+MIN_TEXT = 3
 MAX_TEXT = 4000
 
 # hide_input_in_errors: BentoML logs a refused request with its traceback, and tickets hold what customers wrote about themselves.
@@ -18,7 +19,12 @@ class Ticket(BaseModel):
 
     model_config = _STRICT
 
-    text: Annotated[str, Field(min_length=3, max_length=MAX_TEXT, description="subject and body of the ticket")]
+    # Stripped first: blanks are no ticket, however many there are.
+    text: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=MIN_TEXT, max_length=MAX_TEXT),
+        Field(description="subject and body of the ticket"),
+    ]
 
 
 class ClassifyTicketRequest(BaseModel):

@@ -1,0 +1,105 @@
+"""Knows how the tests get a service to ask: the real one, in a process of its own on loopback, with the trained models."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[1]
+CLASSIFIER = "ticket_classifier/1.1.0"
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass(frozen=True)
+class Server:
+    port: int
+    log_file: Path
+
+    def post(self, path: str, body: str | bytes, content_type: str = "application/json") -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request("POST", path, body, {"content-type": content_type})
+            response = connection.getresponse()
+            return Answer(response.status, response.read().decode())
+        finally:
+            connection.close()
+
+    def classify(self, *texts: str) -> Answer:
+        return self.post("/classify_ticket", json.dumps({"tickets": [{"text": text} for text in texts]}))
+
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+
+@pytest.fixture(scope="session")
+def model_store() -> Path:
+    store = Path(os.environ.get("BENTOML_HOME", ""))
+    if not (store / "models" / CLASSIFIER).is_dir():
+        pytest.fail(f"no {CLASSIFIER} in BENTOML_HOME (found {str(store)!r}); run the tests with 'make example-test'", pytrace=False)
+    return store
+
+
+@pytest.fixture(scope="session")
+def server(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The API service with both runners in its process: what a request meets is the same, without a port for each."""
+    log_file = tmp_path_factory.mktemp("server") / "log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    with log_file.open("w") as log:
+        process = start("SupportTicketIntelligence", port, {"BENTOML_HOME": str(model_store)}, stdout=log)
+    try:
+        _await_ready(process, port, log_file)
+        yield Server(port, log_file)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def start(service: str, port: int, environment: dict[str, str], stdout: Any) -> subprocess.Popen[str]:
+    arguments = ["--service-name", service, "--host", "127.0.0.1", "--port", str(port), "service:SupportTicketIntelligence"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "bentoml_cli._internal.start", "start-http-server", *arguments],
+        cwd=EXAMPLE,
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _await_ready(process: subprocess.Popen[str], port: int, log_file: Path) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            pytest.fail(f"the server ended with {process.returncode}:\n{log_file.read_text()}", pytrace=False)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)  # between two looks, not instead of one
+        finally:
+            connection.close()
+    pytest.fail(f"the server was not ready in 60 s:\n{log_file.read_text()}", pytrace=False)

@@ -1,0 +1,54 @@
+"""Knows that one broken connection to a runner goes unnoticed, a second one is a 503, and nothing else is asked twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+from bentoml.exceptions import ServiceUnavailable
+
+from runner_calls import once_more
+
+
+def calls(*outcomes: Exception | str) -> tuple[Callable[[], Awaitable[str]], list[Exception | str]]:
+    left = list(outcomes)
+
+    async def call() -> str:
+        outcome = left.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    return call, left
+
+
+@pytest.mark.parametrize("broken", [aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(), aiohttp.ClientConnectionResetError()])
+def test_a_call_whose_connection_was_closed_is_made_once_more(broken: Exception) -> None:
+    call, left = calls(broken, "answer")
+
+    assert (asyncio.run(once_more(call)), left) == ("answer", [])
+
+
+def test_a_call_that_succeeds_is_made_once() -> None:
+    call, left = calls("answer", "another")
+
+    assert (asyncio.run(once_more(call)), left) == ("answer", ["another"])
+
+
+def test_a_second_broken_connection_means_unavailable() -> None:
+    call, left = calls(aiohttp.ServerDisconnectedError(), aiohttp.ServerDisconnectedError(), "too late")
+
+    with pytest.raises(ServiceUnavailable, match=r"no connection to a runner \(ServerDisconnectedError\)"):
+        asyncio.run(once_more(call))
+    assert left == ["too late"]
+
+
+@pytest.mark.parametrize("failure", [ServiceUnavailable("overloaded"), aiohttp.SocketTimeoutError(), TimeoutError(), ValueError()])
+def test_any_other_failure_is_not_asked_again(failure: Exception) -> None:
+    call, left = calls(failure, "never")
+
+    with pytest.raises(type(failure)):
+        asyncio.run(once_more(call))
+    assert left == ["never"]
