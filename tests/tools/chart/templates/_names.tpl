@@ -1,0 +1,4 @@
+{{- define "tiny.name" -}}{{ .Values.application | default .Release.Name }}{{- end }}
+{{- define "tiny.checks" -}}
+{{- if .Values.refuse }}{{ fail .Values.refuse }}{{ end }}
+{{- end }}
