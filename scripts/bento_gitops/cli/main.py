@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import context, render
+from bento_gitops.cli import bundle, context, render
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 
 app.command()(render.render)
 app.command()(render.explain)
+app.add_typer(bundle.app, name="bundle")
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ class Evaluation(Model):
 
     report: str
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    metrics: dict[str, float]
+    metrics: Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=1)]
 
 
 class Pretrained(Model):
@@ -78,8 +78,8 @@ class RecordedModel(Model):
 
     tag: str
     framework: str
-    preprocessing: str
     dataset: Dataset | None = None
+    preprocessing: str
     evaluation: Evaluation | None = None
     pretrained: Pretrained | None = None
 
