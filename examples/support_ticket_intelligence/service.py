@@ -1,7 +1,7 @@
 """Knows how the application is served: one API service in front of two runner services, each with its own resources and limits.
 
-    SupportTicketIntelligence (HTTP API) -> EmbeddingRunner (all-MiniLM-L6-v2, ONNX)
-                                         -> ClassifierRunner (logistic regression, ONNX)
+SupportTicketIntelligence (HTTP) asks EmbeddingRunner (all-MiniLM-L6-v2, ONNX) for vectors and ClassifierRunner (logistic
+regression, ONNX) for the probability of each label.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import bentoml
 import numpy as np
@@ -27,8 +28,8 @@ refuse_bad_limits(os.environ)
 
 
 class Arguments(BaseModel):
-    """Values fixed by `bentoml build --arg NAME=VALUE`; bento.yaml records them. Exact versions: "latest" would be looked up again
-    each time the Bento is loaded."""
+    """Values fixed by `bentoml build --arg NAME=VALUE`; bento.yaml records them. Versions are exact: "latest" would be looked up
+    again each time the Bento is loaded."""
 
     classifier: str = "ticket_classifier:1.1.0"
     embedder: str = "minilm_l6_v2_int8:1.0.0"
@@ -59,8 +60,8 @@ class EmbeddingRunner:
     def __init__(self) -> None:
         self.encoder = SentenceEncoder(self.model.path_of("model.onnx"), self.model.path_of("tokenizer.json"))
 
-    # max_latency_ms is no waiting window: a request that is predicted to take longer is refused with 503. A full batch of ordinary
-    # tickets takes 0.1 s here, one of the longest tickets 2.4 s: the default sheds the latter when they queue up, and nothing else.
+    # max_latency_ms is no waiting window: a request that is predicted to take longer is refused with 503. A full batch of
+    # ordinary tickets takes 0.1 s here, one of the longest tickets 2.4 s: the default sheds the latter when they queue up.
     @bentoml.api(
         route="/encode",
         batchable=True,
@@ -113,8 +114,7 @@ class SupportTicketIntelligence:
 
     def __init__(self) -> None:
         logging.getLogger("bentoml.support_ticket_intelligence").setLevel(log_level(os.environ))
-        with open(self.model.path_of("classifier.json"), encoding="utf-8") as file:
-            trained = json.load(file)
+        trained = json.loads(Path(self.model.path_of("classifier.json")).read_text(encoding="utf-8"))
         # Both come with the model: this code serves models that were trained with different labels and preparations.
         self.labels: list[str] = trained["labels"]
         self.prepared = preprocessing(trained["preprocessing"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -11,7 +11,7 @@ MIN_TEXT = 3
 MAX_TEXT = 4000
 
 # hide_input_in_errors: BentoML logs a refused request with its traceback, and tickets hold what customers wrote about themselves.
-_STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+_STRICT: ConfigDict = {"extra": "forbid", "frozen": True, "strict": True, "hide_input_in_errors": True}
 
 
 class Ticket(BaseModel):
@@ -31,7 +31,7 @@ class ClassifyTicketRequest(BaseModel):
     """One request: a few tickets, so that a queue can be worked off with fewer calls."""
 
     # The title is what an error calls the request; without it, it would be the name of a class that BentoML derives.
-    model_config = ConfigDict(**_STRICT, title="ClassifyTicketRequest")
+    model_config: ClassVar[ConfigDict] = {**_STRICT, "title": "ClassifyTicketRequest"}
 
     tickets: Annotated[list[Ticket], Field(min_length=1, max_length=MAX_TICKETS)]
 
@@ -48,7 +48,7 @@ class Classification(BaseModel):
 class ClassifyTicketResponse(BaseModel):
     """One classification for each ticket, in the order of the request, and the model that made them all."""
 
-    model_config = ConfigDict(**_STRICT, title="ClassifyTicketResponse")
+    model_config: ClassVar[ConfigDict] = {**_STRICT, "title": "ClassifyTicketResponse"}
 
     model_version: str
     classifications: list[Classification]
@@ -57,7 +57,7 @@ class ClassifyTicketResponse(BaseModel):
 class VersionResponse(BaseModel):
     """What is running: enough to tell two tracks of one application apart from outside."""
 
-    model_config = ConfigDict(**_STRICT, title="VersionResponse")
+    model_config: ClassVar[ConfigDict] = {**_STRICT, "title": "VersionResponse"}
 
     bento: str
     classifier: str

@@ -3,8 +3,8 @@
     python train.py encoder --tokenizer tokenizer.json       the pretrained encoder, as it is
     python train.py classifier 1.1.0 --tokenizer tokenizer.json
 
-Both go into the BentoML model store ($BENTOML_HOME); a classifier's evaluation report goes to reports/<version>.json. The same data
-and packages on the same machine give the same bytes: no figure in a report depends on the time or on chance.
+Both go into the BentoML model store ($BENTOML_HOME); a classifier's evaluation report goes to reports/<version>.json. The same
+data and packages on the same machine give the same bytes: no figure in a report depends on the time or on chance.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ RECIPES = {
 # Inverse strengths of regularization to choose from, weakest last.
 STRENGTHS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 
-# Tickets of one template are near-copies of one another: with some of them in training, the rest would be no test. So whole templates
-# are held out, the same ones for each version, and from what was there for the first: two versions' figures can then be compared.
+# Tickets of one template are near-copies of one another: with some of them in training, the rest would be no test. So whole
+# templates are held out, the same ones for each version, from what was there for the first: their figures can be compared.
 HELD_OUT_PLACES = (3, 6, 9, 12)
 
 
@@ -123,13 +123,14 @@ def trained(version: str, recipe: Recipe, data: DataSet, encode: Encode) -> Clas
         scores = _cross_validated(vectors[~held_out], truth[~held_out], templates[~held_out])
         strength = max(scores, key=lambda c: (scores[c], -c))
         model = _fitted(strength, vectors[~held_out], truth[~held_out])
-    onnx: bytes = skl2onnx.to_onnx(
+    exported: Any = skl2onnx.to_onnx(  # typed as whatever any converter may return
         model, initial_types=[("vectors", FloatTensorType([None, DIMENSIONS]))], options={id(model): {"zipmap": False}}
-    ).SerializeToString()
+    )
+    onnx: bytes = exported.SerializeToString()
     (probabilities,) = onnx_session(onnx).run(["probabilities"], {"vectors": vectors[held_out]})
     difference = float(np.abs(probabilities - model.predict_proba(vectors[held_out])).max())
     if difference > 1e-4:
-        raise ValueError(f"the exported classifier differs from the trained one (by {difference:.2g}); its export is not to be trusted")
+        raise ValueError(f"the exported classifier differs from the trained one (by {difference:.2g}); do not serve it")
 
     report = {
         "model": f"ticket_classifier:{version}",
@@ -165,7 +166,7 @@ def _fitted(strength: float, vectors: NDArray[np.float32], truth: NDArray[np.int
 
 def _figures(labels: tuple[str, ...], truth: NDArray[np.int_], found: NDArray[np.int_]) -> dict[str, Any]:
     places = list(range(len(labels)))
-    columns: Any = precision_recall_fscore_support(truth, found, labels=places, zero_division=0.0)
+    columns: Any = precision_recall_fscore_support(truth, found, labels=places, zero_division=0)
     precision, recall, f1, support = columns
     return {
         "metrics": {"accuracy": round(float((truth == found).mean()), 4), "macro_f1": round(float(f1.mean()), 4)},

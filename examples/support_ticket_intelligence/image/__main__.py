@@ -38,7 +38,8 @@ def main() -> str | None:
     parser.add_argument("--cache", type=Path, default=Path("build/example/image-cache"))
     arguments = parser.parse_args()
     if sys.version_info[:2] != (3, 11):
-        return f"the image runs Python 3.11 and so must its build: wheels and bytecode are of one version (found {sys.version.split()[0]})"
+        found = sys.version.split()[0]
+        return f"the image's wheels and bytecode are for Python 3.11 (found {found}); run this with python3.11"
     repository, _, tag = str(arguments.reference).rpartition(":")
     if not repository or "/" in tag:
         return f"--reference: no tag (found {arguments.reference!r}); give NAME:TAG"
@@ -60,12 +61,13 @@ def build_image(tag: str, reference: str, output: Path, cache: Path) -> str:
     cache.mkdir(parents=True, exist_ok=True)
     # Not env/python/requirements.txt: to that BentoML appends itself once more, without a hash.
     requirements = folder / "src" / "requirements.txt"
+    models = [Path(bentoml.models.get(model.tag).path) for model in bento.info.all_models]
     layers = {
         "Debian 12, Python 3.11": _kept(cache, f"base-{base_key()}", lambda: base_layer(cache / "debs")),
         "virtual environment": _kept(
             cache, f"venv-{virtualenv_key(requirements)}", lambda: virtualenv_layer(requirements, cache / "wheels")
         ),
-        "Bento and models": _bento_layer(folder, [Path(bentoml.models.get(model.tag).path) for model in bento.info.all_models]).blob(),
+        "Bento and models": _bento_layer(folder, models).blob(),
     }
     for name, blob in layers.items():
         _say(f"layer {name}: {len(blob.compressed) / 1e6:.0f} MB\n")

@@ -15,12 +15,15 @@ from image.layer import Layer
 UID = 1034  # BentoML's own images run as this user; charts and volumes count on it
 
 # What Python 3.11 of Debian 12 needs to run the example's wheels, and bash for the Bento's entrypoint.
-PACKAGES = """
-base-files bash ca-certificates coreutils grep libacl1 libattr1 libbz2-1.0 libc-bin libc6 libcom-err2 libcrypt1 libdb5.3 libexpat1
-libffi8 libgcc-s1 libgmp10 libgssapi-krb5-2 libk5crypto3 libkeyutils1 libkrb5-3 libkrb5support0 liblzma5 libncursesw6 libnsl2
-libpcre2-8-0 libpython3.11-minimal libpython3.11-stdlib libreadline8 libselinux1 libsqlite3-0 libssl3 libstdc++6 libtinfo6 libtirpc3
-libuuid1 media-types netbase python3.11 python3.11-minimal sed zlib1g
-""".split()
+# fmt: off
+PACKAGES = [
+    "base-files", "bash", "ca-certificates", "coreutils", "grep", "libacl1", "libattr1", "libbz2-1.0", "libc-bin", "libc6",
+    "libcom-err2", "libcrypt1", "libdb5.3", "libexpat1", "libffi8", "libgcc-s1", "libgmp10", "libgssapi-krb5-2",
+    "libk5crypto3", "libkeyutils1", "libkrb5-3", "libkrb5support0", "liblzma5", "libncursesw6", "libnsl2", "libpcre2-8-0",
+    "libpython3.11-minimal", "libpython3.11-stdlib", "libreadline8", "libselinux1", "libsqlite3-0", "libssl3", "libstdc++6",
+    "libtinfo6", "libtirpc3", "libuuid1", "media-types", "netbase", "python3.11", "python3.11-minimal", "sed", "zlib1g",
+]
+# fmt: on
 
 # Licences stay; manuals, translations, Python's own tests and rare character sets are half of the bytes and never read.
 _LEFT_OUT = re.compile(
@@ -55,8 +58,8 @@ def base_layer(folder: Path) -> Layer:
     for name in ("proc", "sys", "dev", "run", "home/bentoml"):
         layer.folder(name)
     layer.folder("root", 0o700)
-    # What the packages' installation scripts would have done; a numeric user in the image is enough for Kubernetes, but getpwuid()
-    # of a user without an entry raises KeyError.
+    # What the packages' installation scripts would have done. Kubernetes is content with a user's number, but getpwuid() of a
+    # user without an entry raises KeyError.
     users = f"root:x:0:0:root:/root:/bin/bash\nbentoml:x:{UID}:{UID}::/home/bentoml:/bin/bash\n"
     layer.file("etc/passwd", users.encode())
     layer.file("etc/group", f"root:x:0:\nbentoml:x:{UID}:\n".encode())

@@ -48,7 +48,7 @@ class Layer:
         self.entries[path] = Entry(tarfile.SYMTYPE, 0o777, target=target)
 
     def tree(self, root: Path, at: str) -> None:
-        """Everything under `root`. Of the modes only "executable" is kept: the model store's 0700 would shut the container out."""
+        """Everything under `root`. Of the modes only "executable" is kept: the store's 0700 would lock the container out."""
         for path in root.rglob("*"):
             name = f"{at}/{path.relative_to(root).as_posix()}"
             if path.is_symlink():

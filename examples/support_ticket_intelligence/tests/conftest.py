@@ -55,7 +55,7 @@ class Server:
 def model_store() -> Path:
     store = Path(os.environ.get("BENTOML_HOME", ""))
     if not (store / "models" / CLASSIFIER).is_dir():
-        pytest.fail(f"no {CLASSIFIER} in BENTOML_HOME (found {str(store)!r}); run the tests with 'make example-test'", pytrace=False)
+        pytest.fail(f"no {CLASSIFIER} in BENTOML_HOME (found {str(store)!r}); run 'make example-test'", pytrace=False)
     return store
 
 

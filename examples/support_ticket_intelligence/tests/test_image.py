@@ -48,6 +48,15 @@ def test_two_builds_of_the_same_files_are_the_same_bytes(tmp_path: Path) -> None
     assert (tmp_path / "1.tar").read_bytes() == (tmp_path / "2.tar").read_bytes()
 
 
+def test_the_order_in_which_files_are_found_does_not_show() -> None:
+    one, other = Layer(), Layer()
+    for layer, names in ((one, ["a/x", "b", "a/y"]), (other, ["b", "a/y", "a/x"])):
+        for name in names:
+            layer.file(name, name.encode())
+
+    assert one.blob() == other.blob()
+
+
 def test_another_content_is_another_image(tmp_path: Path) -> None:
     first = archived(context(tmp_path / "one", ["a"], 0), tmp_path / "1.tar")
     (tmp_path / "one" / "a").write_text("changed")
@@ -86,7 +95,7 @@ def stand_in(folder: Path, name: str, script: str) -> None:
     (folder / name).chmod(0o755)
 
 
-def test_a_machine_whose_package_lists_are_missing_is_told_to_update_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_package_lists_is_told_to_update_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path / "bin", "apt-get", "echo 'E: Unable to locate package bash' >&2; exit 100")
     stand_in(tmp_path / "bin", "dpkg-deb", "exit 0")
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
@@ -105,8 +114,8 @@ def test_a_machine_without_apt_is_told_of_containerize(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["nothing:1.0.0", "--reference", "registry.example.com/ml/app:1.0.0"], "build it with 'make example-bento EXAMPLE_VERSIONS="),
-        (["nothing:1.0.0", "--reference", "registry.example.com:5000/ml/app"], "--reference: no tag"),
+        (["no:1.0.0", "--reference", "registry.example.com/ml/app:1.0.0"], "build it with 'make example-bento EXAMPLE_VERSIONS="),
+        (["no:1.0.0", "--reference", "registry.example.com:5000/ml/app"], "--reference: no tag"),
     ],
 )
 def test_a_wrong_argument_is_told_in_one_line(arguments: list[str], error: str, tmp_path: Path, model_store: Path) -> None:

@@ -24,9 +24,9 @@ def calls(*outcomes: Exception | str) -> tuple[Callable[[], Awaitable[str]], lis
     return call, left
 
 
-@pytest.mark.parametrize("broken", [aiohttp.ServerDisconnectedError(), aiohttp.ClientOSError(), aiohttp.ClientConnectionResetError()])
-def test_a_call_whose_connection_was_closed_is_made_once_more(broken: Exception) -> None:
-    call, left = calls(broken, "answer")
+@pytest.mark.parametrize("broken", [aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientConnectionResetError])
+def test_a_call_whose_connection_was_closed_is_made_once_more(broken: type[Exception]) -> None:
+    call, left = calls(broken(), "answer")
 
     assert (asyncio.run(once_more(call)), left) == ("answer", [])
 
@@ -45,7 +45,7 @@ def test_a_second_broken_connection_means_unavailable() -> None:
     assert left == ["too late"]
 
 
-@pytest.mark.parametrize("failure", [ServiceUnavailable("overloaded"), aiohttp.SocketTimeoutError(), TimeoutError(), ValueError()])
+@pytest.mark.parametrize("failure", [ServiceUnavailable("busy"), aiohttp.SocketTimeoutError(), TimeoutError(), ValueError()])
 def test_any_other_failure_is_not_asked_again(failure: Exception) -> None:
     call, left = calls(failure, "never")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentence_encoder import DIMENSIONS, TOKENS_AT_ONCE, SentenceEncoder, _groups
+from sentence_encoder import DIMENSIONS, TOKENS_AT_ONCE, SentenceEncoder, groups
 from train import ENCODER
 
 
@@ -31,7 +31,12 @@ def test_vectors_come_back_in_the_order_of_the_texts_with_length_1(encoder: Sent
 
 @pytest.mark.parametrize("lengths", [[16] * 32, [256] * 32, [3, 256, 5, 256, 4, 8], [1], []])
 def test_groups_hold_every_text_once_and_stay_within_the_bound(lengths: list[int]) -> None:
-    groups = _groups(lengths)
+    found = groups(lengths)
 
-    assert sorted(place for group in groups for place in group) == list(range(len(lengths)))
-    assert all(len(group) * max(lengths[place] for place in group) <= TOKENS_AT_ONCE for group in groups)
+    assert sorted(place for group in found for place in group) == list(range(len(lengths)))
+    assert all(len(group) * max(lengths[place] for place in group) <= TOKENS_AT_ONCE for group in found)
+
+
+def test_ordinary_tickets_are_encoded_in_one_go_and_a_long_one_does_not_split_them() -> None:
+    assert [len(group) for group in groups([16] * 32)] == [32]
+    assert [len(group) for group in groups([16] * 10 + [256] + [16] * 10)] == [20, 1]

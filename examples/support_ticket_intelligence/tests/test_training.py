@@ -49,8 +49,9 @@ def test_a_committed_report_belongs_to_the_committed_data(version: str) -> None:
     assert [sum(row) for row in counts] == [figures["support"] for figures in report["per_class"].values()]
 
 
+@pytest.mark.usefixtures("model_store")
 @pytest.mark.parametrize("version", RECIPES)
-def test_a_stored_model_says_what_it_was_made_of(version: str, model_store: Path) -> None:
+def test_a_stored_model_says_what_it_was_made_of(version: str) -> None:
     metadata = bentoml.models.get(f"ticket_classifier:{version}").info.metadata
     report = REPORTS / f"{version}.json"
 
