@@ -82,6 +82,28 @@ def _refuse_ambiguous(document: Document) -> None:
         raise Unreadable([_ambiguous(item, document.template) for item in error.problems]) from None
 
 
+def plain_values(text: str) -> Json:
+    """The content of a values file, fast and without marks.
+
+    Raises ValueError where it is not YAML.
+    """
+    try:
+        return cast(Json, _load(text))
+    except _NotYaml as error:
+        raise ValueError(str(error)) from None
+
+
+def plain_documents(text: str) -> list[Json]:
+    """The documents of a YAML file, fast and without marks.
+
+    Raises ValueError where it is not YAML.
+    """
+    try:
+        return cast("list[Json]", ryaml.loads_all(text))  # pyright: ignore[reportPrivateImportUsage]  (see above)
+    except _NotYaml as error:
+        raise ValueError(str(error)) from None
+
+
 def _may_be_ambiguous(text: str) -> bool:
     return bool(_TRUTH.search(text)) or any(not _DECIMAL.fullmatch(word) for word in _NUMBER.findall(text))
 

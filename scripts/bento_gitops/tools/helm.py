@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any, cast
 
 import yaml
 
-from bento_gitops.checking.rendered import Document, documents
+from bento_gitops.checking.rendered import Document, documents, plain_values
 from bento_gitops.model.problem import ToolFailed
 
 AT_A_TIME = 2
@@ -68,7 +68,7 @@ def template(
     """
     said = _run(helm, [release, str(chart), "--namespace", namespace], values, kube_version)
     if said.refused:
-        raise ChartRefused(_refusals(said.errors, chart.name))
+        raise ChartRefused(_refusals(said.errors, str(_metadata(chart)["name"])))
     return tuple(documents(said.output))
 
 
@@ -86,13 +86,11 @@ def template_all(
     An application that the chart refuses does not keep the others from being rendered, and each refused one says why.
     Raises ToolFailed where Helm itself fails.
     """
-    keys = sorted(values)
-    if not keys:
-        return Rendering({}, {})
-    batches = max(1, -(-len(keys) // per_process))
-    if len(keys) >= 2 * at_a_time:
-        batches = max(batches, at_a_time)
-    size = -(-len(keys) // batches)
+    # Helm takes a null out of a chart's own defaults, but not reliably out of a subchart's: such values are rendered alone.
+    alone = sorted(key for key, text in values.items() if _holds_null(text))
+    keys = sorted(values.keys() - set(alone))
+    batches = max(at_a_time if len(keys) >= 2 * at_a_time else 1, -(-len(keys) // per_process))
+    size = max(1, -(-len(keys) // batches))
     with tempfile.TemporaryDirectory(prefix="bento-gitops-helm-") as scratch, ThreadPoolExecutor(at_a_time) as pool:
         works = [
             pool.submit(
@@ -101,6 +99,7 @@ def template_all(
             )
             for start in range(0, len(keys), size)
         ]
+        works += [pool.submit(_alone, chart, key, values[key], helm, kube_version) for key in alone]
         done: dict[str, Sequence[Document]] = {}
         refused: dict[str, Sequence[Refusal]] = {}
         for work in works:
@@ -108,6 +107,29 @@ def template_all(
             done.update(rendering.documents)
             refused.update(rendering.refusals)
     return Rendering(done, refused)
+
+
+def _alone(chart: Path, key: str, values: str, helm: Path, kube_version: str) -> Rendering:
+    try:
+        return Rendering({key: template(chart, values, _UMBRELLA, helm=helm, kube_version=kube_version)}, {})
+    except ChartRefused as error:
+        return Rendering({}, {key: error.refusals})
+
+
+def _holds_null(values: str) -> bool:
+    """Whether a key of the values has no value. Text that is no YAML has none: Helm will say what is wrong with it."""
+    try:
+        waiting: list[object] = [plain_values(values)]
+    except ValueError:
+        return False
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            inner = list(cast("dict[str, object]", here).values())
+            if None in inner:
+                return True
+            waiting += inner
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +253,8 @@ _NOT_YAML = re.compile(r"YAML parse error on (?P<at>\S+): error converting YAML 
 _CALLING = re.compile(r"error calling \w+:\s*")
 _NESTED = re.compile(r"^(?:template: )?\S+/templates/\S+?:\d+(?::\d+)?:?\s+executing \"[^\"]*\" at <.*?>:\s*", re.DOTALL)
 _SCHEMA = re.compile(r"^- at '(?P<path>[^']*)': (?P<sentence>.*)$", re.MULTILINE)
+_UNION = re.compile(r"'?(?:anyOf|oneOf|allOf)'? failed")
+_UNKNOWN = re.compile(r"additional properties (?P<names>.*) not allowed")
 _ANY_OF = re.compile(r"^\s+- at '(?P<path>[^']*)': (?P<sentence>.*)$", re.MULTILINE)
 
 
@@ -247,11 +271,8 @@ def _refusals(errors: str, chart: str) -> list[Refusal]:
     if "meet the specifications of the schema" in text:
         # A union's own line says only that none of its branches fits; the indented lines below say why.
         lines = [*_SCHEMA.finditer(text), *_ANY_OF.finditer(text)]
-        found |= {
-            Refusal(match["sentence"], match["path"].strip("/").replace("/", "."))
-            for match in lines
-            if not re.match(r"'?(?:anyOf|oneOf|allOf)'? failed", match["sentence"])
-        }
+        for match in lines:
+            found.update(_schema_refusals(match["path"].strip("/").replace("/", "."), match["sentence"]))
     elif match := _EXECUTION.search(text):
         found.add(Refusal(match["sentence"].strip(), template=_inside(match["at"])))
     elif match := _TEMPLATE.search(text):
@@ -264,6 +285,16 @@ def _refusals(errors: str, chart: str) -> list[Refusal]:
     elif text:
         found.add(Refusal(" ".join(text.split())))
     return sorted(found) or [Refusal(" ".join(errors.split()) or "Helm refused without a word")]
+
+
+def _schema_refusals(pointer: str, sentence: str) -> Iterator[Refusal]:
+    if _UNION.match(sentence):
+        return
+    if unknown := _UNKNOWN.fullmatch(sentence):
+        for name in re.findall(r"'([^']*)'", unknown["names"]):
+            yield Refusal("the chart knows no such value", f"{pointer}.{name}".lstrip("."))
+    else:
+        yield Refusal(sentence, pointer)
 
 
 def _inside(path: str) -> str:

@@ -1,0 +1,461 @@
+"""The objects of one application against each other: names that refer to something, selectors that select, weights that add up.
+
+Each check is one small function in `CHECKS`, named as its messages and tests name it. A check passes over what a schema already
+reports.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+
+from bento_gitops.checking.objects import Finding, Json, Map, Object, Pod, as_list, as_map, as_text, finding, get, labels_of, maps
+from bento_gitops.model.problem import did_you_mean
+
+ROLE = "bento-gitops/role"
+"""The label of pods that says whether they are an `api` or a `runner`."""
+APPLICATION = "bento-gitops/application"
+"""The label of pods that says whose they are; a policy that names another application's pods is not looked at here."""
+
+_LONGEST = 63
+_SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
+
+
+@dataclass(frozen=True)
+class Application:
+    """The objects of one application, by what checks ask for."""
+
+    objects: Sequence[Object]
+
+    @cached_property
+    def by_kind(self) -> Mapping[str, Sequence[Object]]:
+        kinds: dict[str, list[Object]] = defaultdict(list)
+        for item in self.objects:
+            kinds[item.kind].append(item)
+        return kinds
+
+    def of(self, *kinds: str) -> Iterator[Object]:
+        for kind in kinds:
+            yield from self.by_kind.get(kind, ())
+
+    def names(self, kind: str) -> set[str]:
+        return {item.name for item in self.of(kind)}
+
+    @cached_property
+    def pods(self) -> Sequence[Pod]:
+        return [item.pod for item in self.objects if item.pod]
+
+    @cached_property
+    def services(self) -> Mapping[str, Object]:
+        return {item.name: item for item in self.of("Service")}
+
+    def selected(self, labels: Mapping[str, str]) -> list[Pod]:
+        """The pods that carry all of the labels."""
+        return [pod for pod in self.pods if labels.items() <= pod.labels.items()]
+
+
+Check = Callable[[Application], Iterator[Finding]]
+
+
+def findings(objects: Sequence[Object]) -> list[Finding]:
+    """What is wrong with the objects of one application, each finding with the name of its check."""
+    application = Application(objects)
+    return [replace(item, check=name) for name, check in CHECKS.items() for item in check(application)]
+
+
+def _object_names_are_unique(app: Application) -> Iterator[Finding]:
+    seen: dict[tuple[str, str, str, str], Object] = {}
+    for item in app.objects:
+        key = (item.group, item.kind, as_text(item.get("metadata", "namespace")), item.name)
+        if key in seen:
+            wrong = "two objects have this name, and the second would replace the first"
+            yield finding(
+                item,
+                "metadata.name",
+                wrong,
+                found=f"also in {seen[key].source or 'the same render'}",
+                todo="give each a name of its own",
+            )
+        seen.setdefault(key, item)
+
+
+def _names_are_short_enough(app: Application) -> Iterator[Finding]:
+    for item in app.objects:
+        if len(item.name) > _LONGEST:
+            yield finding(
+                item, "metadata.name", f"is longer than {_LONGEST} characters", found=str(len(item.name)), todo="shorten it"
+            )
+
+
+def _labels_are_valid(app: Application) -> Iterator[Finding]:
+    for item in app.objects:
+        places: list[tuple[tuple[str, ...], Mapping[str, str]]] = [
+            (("metadata", "labels"), labels_of(item.get("metadata", "labels")))
+        ]
+        if item.pod and item.pod.at:
+            places.append(((*item.pod.at, "metadata", "labels"), item.pod.labels))
+        for at, labels in places:
+            for key, value in labels.items():
+                if len(value) > _LONGEST or not _LABEL_VALUE.fullmatch(value):
+                    todo = "at most 63 letters, digits, '-', '_' and '.', a letter or digit at both ends"
+                    yield finding(item, (*at, key), "is no valid label value", found=repr(value), todo=todo)
+
+
+def _env_names_are_unique(app: Application) -> Iterator[Finding]:
+    for pod in app.pods:
+        for pointer, container in pod.containers():
+            names = Counter(as_text(env.get("name")) for env in maps(container.get("env")))
+            for name, times in names.items():
+                if times > 1:
+                    at = f"{pointer}.env"
+                    wrong = "a variable stands more than once, and server-side apply refuses that"
+                    yield finding(pod.owner, at, wrong, found=f"{name}, {times} times", todo="keep one")
+
+
+def _volume_mounts_exist(app: Application) -> Iterator[Finding]:
+    for pod in app.pods:
+        volumes = {as_text(volume.get("name")) for volume in maps(pod.spec.get("volumes"))}
+        for pointer, container in pod.containers():
+            for index, mount in enumerate(maps(container.get("volumeMounts"))):
+                name = as_text(mount.get("name"))
+                if name not in volumes:
+                    at = f"{pointer}.volumeMounts[{index}].name"
+                    yield finding(pod.owner, at, "no such volume in the pod", found=repr(name), todo=did_you_mean(name, volumes))
+
+
+def _config_maps_exist(app: Application) -> Iterator[Finding]:
+    known = app.names("ConfigMap")
+    for pod in app.pods:
+        for at, reference in _config_map_references(pod):
+            name = as_text(reference.get("name"))
+            if reference.get("optional") is not True and name not in known:
+                wrong = "no such ConfigMap among the objects, so the pod would not start"
+                yield finding(pod.owner, at, wrong, found=repr(name), todo=did_you_mean(name, known))
+
+
+def _config_map_references(pod: Pod) -> Iterator[tuple[str, Map]]:
+    for index, volume in enumerate(maps(pod.spec.get("volumes"))):
+        if reference := as_map(volume.get("configMap")):
+            yield pod.pointer("volumes", index, "configMap"), reference
+        for number, source in enumerate(maps(get(volume, "projected", "sources"))):
+            if reference := as_map(source.get("configMap")):
+                yield pod.pointer("volumes", index, "projected", "sources", number, "configMap"), reference
+    for pointer, container in pod.containers():
+        for index, source in enumerate(maps(container.get("envFrom"))):
+            if reference := as_map(source.get("configMapRef")):
+                yield f"{pointer}.envFrom[{index}].configMapRef", reference
+        for index, env in enumerate(maps(container.get("env"))):
+            if reference := as_map(get(env, "valueFrom", "configMapKeyRef")):
+                yield f"{pointer}.env[{index}].valueFrom.configMapKeyRef", reference
+
+
+def _service_accounts_exist(app: Application) -> Iterator[Finding]:
+    known = app.names("ServiceAccount")
+    for pod in app.pods:
+        name = as_text(pod.spec.get("serviceAccountName"))
+        if name and name != "default" and name not in known:
+            at = pod.pointer("serviceAccountName")
+            yield finding(
+                pod.owner, at, "no such ServiceAccount among the objects", found=repr(name), todo=did_you_mean(name, known)
+            )
+
+
+def _requests_are_within_limits(app: Application) -> Iterator[Finding]:
+    for pod in app.pods:
+        for pointer, container in pod.containers():
+            requests, limits = (as_map(get(container, "resources", key)) for key in ("requests", "limits"))
+            for name in requests.keys() & limits.keys():
+                asked, most = quantity(requests[name]), quantity(limits[name])
+                if asked is not None and most is not None and asked > most:
+                    at = f"{pointer}.resources.requests.{name}"
+                    found = f"{requests[name]} requested, {limits[name]} allowed"
+                    yield finding(pod.owner, at, "is above its limit", found=found, todo="raise the limit or request less")
+
+
+def _probe_ports_exist(app: Application) -> Iterator[Finding]:
+    for pod in app.pods:
+        for pointer, container in pod.containers():
+            known = {as_text(port.get("name")) for port in maps(container.get("ports"))}
+            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+                for action in ("httpGet", "tcpSocket"):
+                    port = get(container, probe, action, "port")
+                    if isinstance(port, str) and port not in known:
+                        at = f"{pointer}.{probe}.{action}.port"
+                        yield finding(
+                            pod.owner, at, "no such port in the container", found=repr(port), todo=did_you_mean(port, known)
+                        )
+
+
+def _workloads_select_their_own_pods(app: Application) -> Iterator[Finding]:
+    for item in app.of("Deployment", "StatefulSet", "DaemonSet"):
+        selector = labels_of(item.get("spec", "selector", "matchLabels"))
+        if not item.pod or not selector:
+            continue
+        at = "spec.selector.matchLabels"
+        for key, value in selector.items():
+            if item.pod.labels.get(key) != value:
+                found = f"{key}={value}, the pods have {item.pod.labels.get(key, 'no such label')}"
+                yield finding(
+                    item, (*_SELECTOR, key), "does not match the labels of its own pods", found=found, todo="make them equal"
+                )
+        others = sorted({pod.owner.identity for pod in app.selected(selector) if pod.owner is not item})
+        if others:
+            yield finding(
+                item, at, "also selects the pods of others", found=", ".join(others), todo="add the label that tells them apart"
+            )
+
+
+_SELECTOR = ("spec", "selector", "matchLabels")
+
+
+def _no_replicas_beside_an_autoscaler(app: Application) -> Iterator[Finding]:
+    workloads = {(item.kind, item.name): item for kind in _SCALED for item in app.of(kind)}
+    for scaler in app.of("HorizontalPodAutoscaler", "ScaledObject"):
+        target = workloads.get(_scaled(scaler))
+        if target and target.get("spec", "replicas") is not None:
+            wrong = f"stands beside {scaler.identity}: each sync would set the number of pods back"
+            yield finding(target, "spec.replicas", wrong, found=str(target.get("spec", "replicas")), todo="leave it out")
+
+
+def _autoscalers_have_a_target(app: Application) -> Iterator[Finding]:
+    taken: dict[tuple[str, str], Object] = {}
+    for scaler in app.of("HorizontalPodAutoscaler", "ScaledObject"):
+        kind, name = target = _scaled(scaler)
+        if target in taken:
+            found = f"{kind}/{name}, already scaled by {taken[target].identity}"
+            yield finding(scaler, "spec.scaleTargetRef", "two autoscalers have the same target", found=found, todo="keep one")
+        taken.setdefault(target, scaler)
+        if kind in _SCALED and name not in app.names(kind):
+            todo = did_you_mean(name, app.names(kind))
+            yield finding(scaler, "spec.scaleTargetRef.name", f"no such {kind} among the objects", found=repr(name), todo=todo)
+        least, most = scaler.get("spec", "minReplicas"), scaler.get("spec", "maxReplicas")
+        if isinstance(least, int) and isinstance(most, int) and least > most:
+            yield finding(
+                scaler, "spec.minReplicas", "is above maxReplicas", found=f"{least} and {most}", todo="swap or raise them"
+            )
+
+
+def _scaled(scaler: Object) -> tuple[str, str]:
+    reference = as_map(scaler.get("spec", "scaleTargetRef"))
+    return as_text(reference.get("kind")) or "Deployment", as_text(reference.get("name"))
+
+
+def _services_select_pods(app: Application) -> Iterator[Finding]:
+    for service in app.of("Service"):
+        selector = labels_of(service.get("spec", "selector"))
+        if selector and not app.selected(selector):
+            yield finding(
+                service, "spec.selector", "selects no pod", found=_words(selector), todo="select labels that pods carry"
+            )
+
+
+def _service_target_ports_exist(app: Application) -> Iterator[Finding]:
+    for service in app.of("Service"):
+        pods = app.selected(labels_of(service.get("spec", "selector"))) if service.get("spec", "selector") else []
+        for index, port in enumerate(maps(service.get("spec", "ports"))):
+            target = port.get("targetPort", port.get("port"))
+            for pod in pods:
+                names, numbers = _container_ports(pod)
+                if (isinstance(target, str) and target not in names) or (
+                    isinstance(target, int) and numbers and target not in numbers
+                ):
+                    at = f"spec.ports[{index}].targetPort"
+                    wrong = f"no such port in {pod.owner.identity}"
+                    known = sorted({*names, *map(str, numbers)})
+                    yield finding(service, at, wrong, found=repr(target), todo=did_you_mean(str(target), known))
+
+
+def _container_ports(pod: Pod) -> tuple[set[str], set[int]]:
+    ports = [port for _, container in pod.containers() for port in maps(container.get("ports"))]
+    numbers = {number for port in ports if isinstance(number := port.get("containerPort"), int)}
+    return {as_text(port.get("name")) for port in ports} - {""}, numbers
+
+
+def _dependencies_exist(app: Application) -> Iterator[Finding]:
+    """BentoML runs a dependency inside the caller, silently, where it is not told its address; a wrong one fails each request."""
+    for pod in app.pods:
+        for pointer, container in pod.containers():
+            arguments = [as_text(argument) for argument in as_list(container.get("args"))]
+            for index, argument in enumerate(arguments):
+                if argument != "--depends":
+                    continue
+                value = arguments[index + 1] if index + 1 < len(arguments) else ""
+                at = f"{pointer}.args[{index + 1}]"
+                address = _DEPENDENCY.fullmatch(value)
+                if not address:
+                    todo = "write NAME=http://<service>:<port>"
+                    yield finding(pod.owner, at, "is no address of a dependency", found=repr(value), todo=todo)
+                    continue
+                host, port = address["host"].split(".")[0], int(address["port"] or 80)
+                service = app.services.get(host)
+                if not service:
+                    todo = did_you_mean(host, app.services)
+                    yield finding(pod.owner, at, "no such Service among the objects", found=repr(host), todo=todo)
+                elif port not in _service_ports(service):
+                    found, known = str(port), ", ".join(map(str, sorted(_service_ports(service))))
+                    yield finding(pod.owner, at, f"{service.identity} has no such port", found=found, todo=f"use one of: {known}")
+
+
+_DEPENDENCY = re.compile(r"[^=]+=https?://(?P<host>[^:/]+)(?::(?P<port>[0-9]+))?/?")
+
+
+def _service_ports(service: Object) -> set[int]:
+    return {number for port in maps(service.get("spec", "ports")) if isinstance(number := port.get("port"), int)}
+
+
+def _routes_lead_to_services(app: Application) -> Iterator[Finding]:
+    for route, at, backend in _backends(app):
+        if as_text(backend.get("kind")) not in ("", "Service") or backend.get("namespace"):
+            continue  # another kind, or another namespace's: not among these objects
+        name, port = as_text(backend.get("name")), backend.get("port")
+        service = app.services.get(name)
+        if not service:
+            todo = did_you_mean(name, app.services)
+            yield finding(route, f"{at}.name", "no such Service among the objects", found=repr(name), todo=todo)
+        elif port not in _service_ports(service):
+            known = ", ".join(map(str, sorted(_service_ports(service))))
+            yield finding(
+                route, f"{at}.port", f"{service.identity} has no such port", found=str(port), todo=f"use one of: {known}"
+            )
+
+
+def _no_runner_in_a_route(app: Application) -> Iterator[Finding]:
+    for route, at, backend in _backends(app):
+        service = app.services.get(as_text(backend.get("name")))
+        if service and any(pod.labels.get(ROLE) == "runner" for pod in app.selected(labels_of(service.get("spec", "selector")))):
+            wrong = "a route leads to a runner, which unpickles what it is sent"
+            yield finding(route, f"{at}.name", wrong, found=repr(service.name), todo="route to an api alone")
+
+
+def _weights_add_up(app: Application) -> Iterator[Finding]:
+    for route in app.of("HTTPRoute"):
+        for index, rule in enumerate(maps(route.get("spec", "rules"))):
+            weights = [
+                weight if isinstance(weight := backend.get("weight", 1), int) else 1 for backend in maps(rule.get("backendRefs"))
+            ]
+            at = f"spec.rules[{index}].backendRefs"
+            if len(weights) > 1 and sum(weights) != 100:
+                found = f"{' + '.join(map(str, weights))} = {sum(weights)}"
+                yield finding(route, at, "weights do not add up to 100", found=found, todo="weights are whole percent")
+            elif len(weights) == 1 and weights[0] == 0:
+                yield finding(
+                    route, at, "the only backend has weight 0, so every request gets a 500", found="0", todo="give it a weight"
+                )
+
+
+def _backends(app: Application) -> Iterator[tuple[Object, str, Map]]:
+    """Each place where a route names a backend, mirrors included."""
+    for route in app.of("HTTPRoute", "GRPCRoute"):
+        for index, rule in enumerate(maps(route.get("spec", "rules"))):
+            for number, backend in enumerate(maps(rule.get("backendRefs"))):
+                yield route, f"spec.rules[{index}].backendRefs[{number}]", backend
+                yield from _mirrors(route, f"spec.rules[{index}].backendRefs[{number}]", backend)
+            yield from _mirrors(route, f"spec.rules[{index}]", rule)
+
+
+def _mirrors(route: Object, at: str, holder: Map) -> Iterator[tuple[Object, str, Map]]:
+    for index, filtering in enumerate(maps(holder.get("filters"))):
+        if backend := as_map(get(filtering, "requestMirror", "backendRef")):
+            yield route, f"{at}.filters[{index}].requestMirror.backendRef", backend
+
+
+def _network_policies_select_pods(app: Application) -> Iterator[Finding]:
+    own = {pod.labels[APPLICATION] for pod in app.pods if APPLICATION in pod.labels}
+    for policy in app.of("NetworkPolicy"):
+        selector = labels_of(policy.get("spec", "podSelector", "matchLabels"))
+        if selector and not app.selected(selector):
+            at = "spec.podSelector.matchLabels"
+            yield finding(
+                policy, at, "selects no pod, so it protects none", found=_words(selector), todo="select labels that pods carry"
+            )
+        for direction, peers in (("ingress", "from"), ("egress", "to")):
+            for index, rule in enumerate(maps(policy.get("spec", direction))):
+                for number, peer in enumerate(maps(rule.get(peers))):
+                    labels = labels_of(get(peer, "podSelector", "matchLabels"))
+                    if labels.get(APPLICATION) in own and "namespaceSelector" not in peer and not app.selected(labels):
+                        at = f"spec.{direction}[{index}].{peers}[{number}].podSelector.matchLabels"
+                        wrong = "selects no pod of this application"
+                        yield finding(policy, at, wrong, found=_words(labels), todo="select labels that pods carry")
+
+
+def _budgets_select_pods(app: Application) -> Iterator[Finding]:
+    guarded: dict[str, Object] = {}
+    for budget in app.of("PodDisruptionBudget"):
+        selector = labels_of(budget.get("spec", "selector", "matchLabels"))
+        pods = app.selected(selector) if selector else []
+        at = "spec.selector.matchLabels"
+        if selector and not pods:
+            yield finding(
+                budget, at, "selects no pod, so it guards none", found=_words(selector), todo="select labels that pods carry"
+            )
+        for pod in pods:
+            if pod.owner.identity in guarded:
+                other = guarded[pod.owner.identity].identity
+                wrong = (
+                    f"guards the pods of {pod.owner.identity}, which {other} guards already: such pods cannot be evicted at all"
+                )
+                yield finding(budget, at, wrong, found=_words(selector), todo="one budget for each workload")
+            guarded.setdefault(pod.owner.identity, budget)
+
+
+def _words(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in labels.items())
+
+
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?")
+_QUANTITY = re.compile(r"([+-]?[0-9.]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
+_UNITS = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    **{unit: Decimal(1000) ** (power + 1) for power, unit in enumerate("kMGTPE")},
+    **{f"{unit}i": Decimal(1024) ** (power + 1) for power, unit in enumerate("KMGTPE")},
+}
+
+
+def quantity(value: Json) -> Decimal | None:
+    """A Kubernetes quantity as a number; None where it is none."""
+    found = _QUANTITY.fullmatch(str(value))
+    if not found or isinstance(value, bool):
+        return None
+    number, unit = found.groups(default="")
+    exponent = unit[:1] in ("e", "E") and unit[1:] not in ("", "i")
+    try:
+        return Decimal(number + unit) if exponent else Decimal(number) * _UNITS.get(unit, Decimal(1))
+    except ArithmeticError:
+        return None
+
+
+def _named(checks: Iterable[Check]) -> dict[str, Check]:
+    return {check.__name__.strip("_").replace("_", "-"): check for check in checks}
+
+
+CHECKS: Mapping[str, Check] = _named(
+    (
+        _object_names_are_unique,
+        _names_are_short_enough,
+        _labels_are_valid,
+        _env_names_are_unique,
+        _volume_mounts_exist,
+        _config_maps_exist,
+        _service_accounts_exist,
+        _requests_are_within_limits,
+        _probe_ports_exist,
+        _workloads_select_their_own_pods,
+        _no_replicas_beside_an_autoscaler,
+        _autoscalers_have_a_target,
+        _services_select_pods,
+        _service_target_ports_exist,
+        _dependencies_exist,
+        _routes_lead_to_services,
+        _no_runner_in_a_route,
+        _weights_add_up,
+        _network_policies_select_pods,
+        _budgets_select_pods,
+    )
+)
+"""By name."""

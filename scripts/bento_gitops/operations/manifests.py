@@ -1,0 +1,61 @@
+"""manifests: what the chart makes of the values of each application, as documents, or why it refuses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from bento_gitops.checking.kubernetes_schemas import VERSIONS
+from bento_gitops.layers.marked import Marked, MarkedMap, parse
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.repository.files import write_atomically
+from bento_gitops.tools import binaries, helm
+
+CHART = "charts/bento-serving"
+
+
+def values_file(application: str) -> str:
+    """The values file of an application given as ENV/APP."""
+    return f"environments/{application}/values.yaml"
+
+
+def write_manifests(root: Path, values: Mapping[str, str], folder: Path, chart: Path | None = None) -> list[Path]:
+    """Writes the objects of each application to `<folder>/<env>/<app>.yaml`; the files that changed.
+
+    `values` holds the text of each application's values by ENV/APP. Files of applications that are not among them stay.
+    Raises InvalidInput with all that the chart refuses; then nothing is written.
+    """
+    rendering = helm.template_all(chart or root / CHART, values, helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    problems = [problem for key, refusals in rendering.refusals.items() for problem in refused(key, values[key], refusals)]
+    if problems:
+        raise InvalidInput(problems)
+    folder.mkdir(parents=True, exist_ok=True)
+    changed: list[Path] = []
+    for key, documents in sorted(rendering.documents.items()):
+        text = "".join(f"---\n# Source: {document.template}\n{document.text.strip()}\n" for document in documents)
+        if write_atomically(folder, f"{key}.yaml", text.encode()):
+            changed.append(folder / f"{key}.yaml")
+    return changed
+
+
+def refused(application: str, values: str, refusals: Sequence[helm.Refusal]) -> Iterator[Problem]:
+    """The chart's refusals at the lines of the values that they are about."""
+    file = values_file(application)
+    for refusal in refusals:
+        line = _line(values, refusal.pointer, file) if refusal.pointer else 0
+        todo = f"refused by {refusal.template} of the chart" if refusal.template else ""
+        yield Problem(Place(file, line), refusal.pointer, refusal.sentence, "", todo)
+
+
+def _line(values: str, pointer: str, file: str) -> int:
+    """The line of a value, or of the nearest mapping around it that is there."""
+    try:
+        node: Marked = parse(values, file)
+    except InvalidInput:
+        return 0
+    line = node.place.line
+    for part in pointer.split("."):
+        if not isinstance(node, MarkedMap) or part not in node.items:
+            break
+        line, node = node.at(part).line, node.items[part]
+    return line

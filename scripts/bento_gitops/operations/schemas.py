@@ -1,0 +1,124 @@
+"""schemas: the generated schemas of files and chart, and the reduced ones of custom resources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bento_gitops.checking.chart_files import CHART, render_chart_files
+from bento_gitops.checking.custom_resources import reduced, text_of
+from bento_gitops.checking.file_schemas import file_schemas
+from bento_gitops.checking.objects import Map, as_text, get, maps
+from bento_gitops.checking.rendered import plain_documents
+from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+from bento_gitops.repository.files import write_atomically
+from bento_gitops.tools import binaries, kubectl
+
+OURS = "schemas/custom-resources"
+LOCAL = "policies/local/schemas"
+
+
+def generate(root: Path, *, check: bool) -> tuple[str, ...]:
+    """Writes every generated schema, and what is generated of the chart's README; the paths that differed, sorted.
+
+    With `check` nothing is written. Raises InvalidInput where the chart's files cannot be generated.
+    """
+    wanted = {**file_schemas(), **_chart_files(root)}
+    differing = tuple(path for path, text in sorted(wanted.items()) if _bytes(root / path) != text.encode())
+    if not check:
+        for path in differing:
+            write_atomically(root, path, wanted[path].encode())
+    return differing
+
+
+def _chart_files(root: Path) -> Mapping[str, str]:
+    texts: list[str] = []
+    for name in ("values.yaml", "README.md"):
+        data = _bytes(root / CHART / name)
+        if data is None:
+            todo = "run in the root of the repository, or name it with --root"
+            raise InvalidInput([Problem(Place(f"{CHART}/{name}"), "", "the file is missing", "", todo)])
+        texts.append(data.decode())
+    try:
+        return render_chart_files(*texts)
+    except ValueError as error:
+        raise InvalidInput([Problem(Place(CHART), "", str(error))]) from None
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull found and did."""
+
+    folder: str
+    written: tuple[str, ...]
+    """Paths below the folder that are new or other than before."""
+    unchanged: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    """Kinds that were there and not asked for."""
+
+
+def pull(root: Path, source: Path | None, kinds: Sequence[str] = ()) -> Pulled:
+    """Reduces CustomResourceDefinitions to the schemas that `validate` uses.
+
+    From a file or a folder of them into this repository's own folder, else from the cluster of the current kubeconfig into the
+    fork's, whose schemas win. `kinds` (HTTPRoute, or HTTPRoute_v1 for one version) says which; none says all.
+    Raises InvalidInput for definitions without a schema, and for kinds that are not there.
+    """
+    folder = OURS if source else LOCAL
+    where = str(source) if source else "the cluster"
+    definitions = (
+        _definitions(source)
+        if source
+        else iter([("", item) for item in kubectl.custom_resource_definitions(binaries.find("kubectl"))])
+    )
+    problems: list[Problem] = []
+    found: dict[str, Map] = {}
+    for file, definition in definitions:
+        try:
+            found.update(reduced(definition))
+        except ValueError as error:
+            problems.append(Problem(Place(file or where), "", str(error), "", "take it from a release of its project"))
+    names = {path: path.rpartition("/")[2].removesuffix(".json") for path in found}
+    known = {*names.values(), *(name.partition("_")[0] for name in names.values())}
+    problems += [
+        Problem(Place(where), "", "no definition of this kind", f"'{kind}'", did_you_mean(kind, known))
+        for kind in kinds
+        if kind.lower() not in known
+    ]
+    if not found and not problems:
+        problems.append(Problem(Place(where), "", "no CustomResourceDefinition here", "", "name a file or folder that has some"))
+    if problems:
+        raise InvalidInput(problems)
+    wanted = {kind.lower() for kind in kinds}
+    chosen = [path for path, name in sorted(names.items()) if not wanted or {name, name.partition("_")[0]} & wanted]
+    written = tuple(path for path in chosen if write_atomically(root, f"{folder}/{path}", text_of(found[path]).encode()))
+    return Pulled(
+        folder,
+        written,
+        tuple(path for path in chosen if path not in written),
+        tuple(path for path in sorted(found) if path not in chosen),
+    )
+
+
+def _definitions(source: Path) -> Iterator[tuple[str, Map]]:
+    """The definitions in a file or below a folder, each with its file."""
+    if not source.exists():
+        raise InvalidInput([Problem(Place(str(source)), "", "no such file or folder", "", "name where the CRD files are")])
+    files = (
+        sorted(file for file in source.rglob("*") if file.suffix in (".yaml", ".yml", ".json")) if source.is_dir() else [source]
+    )
+    for file in files:
+        try:
+            documents = plain_documents(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise InvalidInput([Problem(Place(str(file)), "", f"not YAML: {error}", "", "mend or remove it")]) from None
+        for document in documents:
+            inside = maps(get(document, "items")) if as_text(get(document, "kind")).endswith("List") else maps([document])
+            for item in inside:
+                if item.get("kind") == "CustomResourceDefinition":
+                    yield str(file), item

@@ -1,0 +1,198 @@
+"""validate: the objects of every target against Kubernetes' schemas, custom resources' schemas, each other, and two Helms."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+from bento_gitops.checking import consistency
+from bento_gitops.checking.custom_resources import CustomResourceSchemas
+from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
+from bento_gitops.checking.objects import Finding, Json, Map, Object, pointer_of, shown
+from bento_gitops.checking.rendered import Document, Unreadable, read
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.operations.manifests import CHART, refused, values_file
+from bento_gitops.tools import binaries, helm, schema_package
+
+SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
+"""Folders of reduced schemas of custom resources; the first that has one wins."""
+TIMES = 25
+"""Renders that must be the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was looked at for one application."""
+
+    application: str
+    """ENV/APP."""
+    objects: int
+    problems: tuple[Problem, ...]
+    unchecked: Mapping[str, int]
+    """Objects for which there was no schema, by group, version and kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that was checked."""
+
+    checked: tuple[Checked, ...]
+    versions: tuple[str, ...] = VERSIONS
+    """Of Kubernetes."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        return tuple(sorted(problem for one in self.checked for problem in one.problems))
+
+    @property
+    def unchecked(self) -> Mapping[str, int]:
+        total: Counter[str] = Counter()
+        for one in self.checked:
+            total.update(one.unchecked)
+        return dict(sorted(total.items()))
+
+
+def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Report:
+    """Checks ENV, ENV/APP or everything, as its sources say it now.
+
+    Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
+    """
+    from bento_gitops.operations.render import render, working_tree
+
+    values = {str(one.target): one.text for one in render(working_tree(root), wanted)}
+    return validate_values(root, values, root / CHART, thorough=thorough)
+
+
+def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path, *, thorough: bool = False) -> Report:
+    """Renders each application (ENV/APP: text of its values) and checks its objects.
+
+    Helm 4 renders as for the newest Kubernetes and Helm 3.19 as for the oldest: that the objects are the same proves that
+    neither matters. With `thorough`, every application is rendered 25 times and the bytes compared.
+    """
+    kubernetes = KubernetesSchemas(schema_package.definitions)
+    custom = CustomResourceSchemas(lambda path: _schema(root, path))
+    with ThreadPoolExecutor(2) as pool:
+        # One process each, side by side: the two together keep two cores busy.
+        new = pool.submit(_render, chart_dir, applications, "helm", VERSIONS[-1])
+        old = pool.submit(_render, chart_dir, applications, "helm-3.19", VERSIONS[0])
+        renderings = new.result(), old.result()
+    changing = _changing(chart_dir, applications) if thorough else {}
+    checked: list[Checked] = []
+    for key in sorted(applications):
+        problems = list(_refused(key, applications[key], renderings))
+        problems += changing.get(key, ())
+        place = Place(values_file(key))
+        objects, findings = _objects(renderings[0].documents.get(key, ()))
+        if all(key in rendering.documents for rendering in renderings):
+            problems += _differences(place, *(rendering.documents[key] for rendering in renderings))
+        unchecked: Counter[str] = Counter()
+        for item in objects:
+            if kubernetes.owns(item):
+                findings += kubernetes.findings(item)
+            elif (found := custom.findings(item)) is not None:
+                findings += found
+            else:
+                unchecked[f"{item.api_version} {item.kind}"] += 1
+        findings += consistency.findings(objects)
+        problems += [item.problem(place) for item in findings]
+        checked.append(Checked(key, len(objects), tuple(sorted(set(problems))), dict(unchecked)))
+    return Report(tuple(checked))
+
+
+def _render(chart: Path, applications: Mapping[str, str], program: str, kube_version: str) -> helm.Rendering:
+    return helm.template_all(chart, applications, helm=binaries.find(program), kube_version=kube_version, at_a_time=1)
+
+
+def _objects(documents: Sequence[Document]) -> tuple[list[Object], list[Finding]]:
+    objects: list[Object] = []
+    findings: list[Finding] = []
+    for document in documents:
+        try:
+            item = read(document)
+        except Unreadable as error:
+            findings += error.findings
+        else:
+            objects += [item] if item else []
+    return objects, findings
+
+
+def _refused(key: str, values: str, renderings: tuple[helm.Rendering, helm.Rendering]) -> Iterator[Problem]:
+    new, old = (rendering.refusals.get(key) for rendering in renderings)
+    if new:
+        yield from refused(key, values, new)
+    elif old:
+        yield from (replace(item, wrong=f"Helm 3.19 alone refuses it: {item.wrong}") for item in refused(key, values, old))
+    if new and not old:
+        yield Problem(
+            Place(values_file(key)), "", "Helm 3.19 renders what Helm 4 refuses", "", "write the template so that both agree"
+        )
+
+
+def _differences(place: Place, new: Sequence[Document], old: Sequence[Document]) -> list[Problem]:
+    """Where the objects of the two Helms differ; blank lines do not count."""
+    if [_squeezed(document) for document in new] == [_squeezed(document) for document in old]:
+        return []
+    here, there = ({f"{item.api_version} {item.identity}": item.body for item in _objects(found)[0]} for found in (new, old))
+    return [
+        _difference(place, identity, here.get(identity), there.get(identity))
+        for identity in sorted(here.keys() | there.keys())
+        if here.get(identity) != there.get(identity)
+    ]
+
+
+def _difference(place: Place, identity: str, new: Map | None, old: Map | None) -> Problem:
+    at, one, other = _first_difference(new, old, ())
+    wrong = f"Helm 4 (for Kubernetes {VERSIONS[-1]}) and Helm 3.19 (for {VERSIONS[0]}) render different objects"
+    return Problem(place, f"{identity} {at}".strip(), wrong, f"{one} and {other}", "let the template depend on values alone")
+
+
+def _squeezed(document: Document) -> tuple[str, list[str]]:
+    return document.template, [line for line in document.text.splitlines() if line.strip()]
+
+
+def _first_difference(one: Json, other: Json, path: tuple[str | int, ...]) -> tuple[str, str, str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in [*one, *(key for key in other if key not in one)]:
+            if one.get(key) != other.get(key) or (key in one) != (key in other):
+                return _first_difference(one.get(key), other.get(key), (*path, key))
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            if left != right:
+                return _first_difference(left, right, (*path, index))
+    return pointer_of(path), "nothing" if one is None else shown(one), "nothing" if other is None else shown(other)
+
+
+def _changing(chart: Path, applications: Mapping[str, str]) -> dict[str, list[Problem]]:
+    """Applications that do not render to the same bytes each time."""
+    many = {f"{key}#{number}": text for key, text in applications.items() for number in range(TIMES)}
+    # In one process as in many: Go starts every walk through a map at another place.
+    rendering = helm.template_all(chart, many, helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    result: dict[str, list[Problem]] = {}
+    for key in applications:
+        renders = [{(item.template, item.text) for item in rendering.documents.get(f"{key}#{n}", ())} for n in range(TIMES)]
+        differing = {item for render in renders for item in render ^ renders[0]}
+        if differing:
+            names = sorted({template for template, _ in differing})
+            wrong = f"{TIMES} renders are not the same bytes"
+            found = f"they differ in {', '.join(names)}"
+            result[key] = [Problem(Place(values_file(key)), "", wrong, found, "let the template walk through maps in order")]
+    return result
+
+
+def _schema(root: Path, path: str) -> Map | None:
+    for folder in SCHEMAS:
+        file = root / folder / path
+        if not file.is_file():
+            continue
+        try:
+            schema: Any = json.loads(file.read_bytes())
+        except ValueError as error:
+            problem = Problem(Place(f"{folder}/{path}"), "", f"not JSON: {error}", "", "run `bento-gitops schemas pull` again")
+            raise InvalidInput([problem]) from None
+        return cast(Map, schema)
+    return None
