@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, context, render
+from bento_gitops.cli import bundle, context, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -29,7 +29,9 @@ def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 
 app.command()(render.render)
 app.command()(render.explain)
+app.command()(validate.validate)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(schemas.app, name="schemas")
 
 
 def main() -> None:
