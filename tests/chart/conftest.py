@@ -1,0 +1,50 @@
+"""Renders the chart with real Helm: values in, objects out. Each render is done once a process."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from serving_chart import CHART, Map, Rendered, binary, said
+
+
+@functools.cache
+def _text(helm: Path, chart: Path, values: str, release: str, arguments: tuple[str, ...]) -> str:
+    return said(helm, chart, values, *arguments, verb=("template", release))
+
+
+@functools.cache
+def _objects(text: str) -> tuple[Map, ...]:
+    return tuple(found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found)
+
+
+@pytest.fixture(scope="session")
+def helm() -> Path:
+    return binary("HELM", "helm")
+
+
+@pytest.fixture(scope="session")
+def helm_3() -> Path:
+    return binary("HELM3", "helm-3.19")
+
+
+@pytest.fixture(scope="session")
+def template(helm: Path) -> Callable[..., str]:
+    """What `helm template` prints for values, given as a map or as a file."""
+
+    def text(values: Mapping[str, Any] | Path, *arguments: str, release: str = "tickets", using: Path = helm) -> str:
+        content = values.read_text() if isinstance(values, Path) else json.dumps(values)
+        return _text(using, CHART, content, release, arguments)
+
+    return text
+
+
+@pytest.fixture(scope="session")
+def render(template: Callable[..., str]) -> Callable[..., Rendered]:
+    """The objects for values, given as a map or as a file."""
+    return lambda values, *arguments, **options: Rendered(_objects(template(values, *arguments, **options)))

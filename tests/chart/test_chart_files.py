@@ -1,0 +1,140 @@
+"""What ships in the chart's folder: generated files are current, and ci/ reaches every branch of every template."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from bento_gitops.checking.chart_files import render_chart_files, values_table
+from bento_gitops.layers.marked import parse
+from bento_gitops.layers.reading import checked
+from bento_gitops.model.values import Values
+from serving_chart import CHART, CI, ROOT, Refused, laid_over, said, tickets
+
+TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())
+ACTION = re.compile(r"\{\{-?\s*(?P<word>if|with|range|else|end|define)\b[^}]*\}\}")
+REFUSES = re.compile(r"\s*(\{\{-? \$\w+ :?= .*\}\}\s*)*\{\{- (include \"bento-serving.wrong\"|.*\| fail -)")
+REACHED = re.compile(r"reached branch (\S+)")
+
+
+def test_the_schema_and_the_table_of_values_are_current() -> None:
+    expected = render_chart_files((CHART / "values.yaml").read_text(), (CHART / "README.md").read_text())
+    stale = [path for path, text in expected.items() if (ROOT / path).read_text() != text]
+    assert not stale, f"generate them anew: {stale}"
+
+
+def test_the_chart_s_own_values_are_values_of_the_model() -> None:
+    values = checked(parse((CHART / "values.yaml").read_text(), "values.yaml"), Values, camel=True)
+    assert values.defaults and values.defaults.roles.api and values.defaults.roles.runner
+
+
+@pytest.mark.parametrize("file", CI, ids=lambda file: file.stem)
+def test_ci_values_are_values_of_the_model(file: Path) -> None:
+    def without_null(node: object) -> object:
+        return {key: without_null(value) for key, value in node.items() if value is not None} if isinstance(node, dict) else node
+
+    values = laid_over(yaml.safe_load((CHART / "values.yaml").read_text()), yaml.safe_load(file.read_text()))
+    assert Values.model_validate_json(json.dumps(without_null(values)), by_alias=True, by_name=False).tracks
+
+
+def test_a_key_without_a_description_is_an_error_that_names_it() -> None:
+    with pytest.raises(ValueError, match=r"values\.yaml: a\.c: has no description"):
+        values_table("a:\n  # -- told\n  b: 1\n  c: 2\n")
+
+
+def test_the_table_takes_the_first_paragraph_and_tells_of_keys_without_a_default() -> None:
+    text = "# -- One\n# line.\n#\n#   example: {}\na: {b: 1}\n# -- Absent.\n#c: {d: 1}\n"
+    assert values_table(text).splitlines()[2:] == ['| `a` | `{"b": 1}` | One line. |', "| `c` | none | Absent. |"]
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_a_template_is_short_and_leaves_nothing_to_the_release(path: Path) -> None:
+    text = path.read_text()
+    if path.suffix == ".yaml":
+        assert len(text.splitlines()) <= 85
+        assert text.count("\nkind:") + text.startswith("kind:") == 1, "one object a file"
+    assert not re.search(r"(?m)^\s*#", text), "a comment that ships to the cluster"
+    assert ".Capabilities" not in text
+    assert ".Chart" not in text
+    assert ".Template" not in text
+    if path.name not in ("NOTES.txt", "_names.tpl"):
+        assert ".Release" not in text
+
+
+def test_every_template_gives_an_object_for_some_values_of_ci(template: object) -> None:
+    rendered = "".join(template(file) for file in CI)  # type: ignore[operator]
+    wanted = [path.relative_to(CHART.parent).as_posix() for path in TEMPLATES if path.suffix == ".yaml"]
+    assert wanted
+    assert not [path for path in wanted if not re.search(rf"# Source: {re.escape(path)}\n\w", rendered)]
+
+
+def marked(path: Path, name: str, without: set[str]) -> tuple[str, list[str], set[str]]:
+    """A template that fails on entry into any branch, except those in `without`; all branches, and those that refuse values."""
+    text = path.read_text()
+    found: list[str] = []
+    refusing: set[str] = set()
+
+    def with_mark(action: re.Match[str]) -> str:
+        if action["word"] in ("end", "define"):
+            return action[0]
+        branch = f"{name}:{text.count(chr(10), 0, action.start()) + 1}:{len(found)}"
+        found.append(branch)
+        if REFUSES.match(text, action.end()):
+            refusing.add(branch)
+        return action[0] if branch in without else f'{action[0]}{{{{- fail "reached branch {branch}" -}}}}'
+
+    return ACTION.sub(with_mark, text), found, refusing
+
+
+def reached(helm: Path, folder: Path, values: list[str]) -> tuple[set[str], set[str], set[str]]:
+    """All branches of the templates, those that refuse values, and those that a render of some values entered.
+
+    Each branch is made to fail; a failing branch is reached, is let through, and the render is tried again.
+    """
+    chart = folder / CHART.name
+    shutil.copytree(CHART, chart)
+    every: set[str] = set()
+    refusing: set[str] = set()
+    entered: set[str] = set()
+
+    def write() -> None:
+        for path in TEMPLATES:
+            name = path.relative_to(CHART / "templates").as_posix()
+            text, found, refuses = marked(path, name, entered)
+            (chart / "templates" / name).write_text(text)
+            every.update(found)
+            refusing.update(refuses)
+
+    write()
+    for given in values:
+        while True:
+            try:
+                said(helm, chart, given)
+                break
+            except Refused as refused:
+                hit = REACHED.search(str(refused))
+                if not hit:
+                    assert "are wrong" in str(refused), refused
+                    break
+                assert hit[1] not in entered
+                entered.add(hit[1])
+                write()
+    return every, refusing, entered
+
+
+def test_the_values_of_ci_reach_every_branch_that_does_not_refuse(helm: Path, tmp_path: Path) -> None:
+    every, refusing, entered = reached(helm, tmp_path, [file.read_text() for file in CI])
+    assert len(every) > 80
+    assert not every - refusing - entered
+
+
+def test_the_refused_values_reach_every_branch_that_refuses(helm: Path, tmp_path: Path) -> None:
+    files = sorted((Path(__file__).parent / "refused").glob("*.yaml"))
+    refused = [json.dumps(laid_over(tickets(), yaml.safe_load(file.read_text()))) for file in files]
+    _, refusing, entered = reached(helm, tmp_path, [*refused, "{}"])
+    assert len(refusing) > 15
+    assert not refusing - entered
