@@ -13,9 +13,9 @@ from rich.text import Text
 
 
 def _console(*, stderr: bool = False) -> Console:
-    # Where nobody's terminal sets a width (CI, a pipe), lines are as long as what they say.
+    # Where nobody's terminal sets a width (CI, a pipe), lines are as long as what they say: nothing is folded.
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else 200)
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else 10_000)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ app = typer.Typer(
 
 @app.callback()
 def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    root: Annotated[Path, typer.Option("--root", "-C", help="The repository to work on.", file_okay=False)] = Path(),
+    root: Annotated[Path, typer.Option("--root", "-C", help="The repository to work on.", exists=True, file_okay=False)] = Path(),
 ) -> None:
     context.root = root
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,10 @@ def render(
         typer.Option("--set", metavar="PATH=VALUE", help="What if: as an override; shows what would change, never writes."),
     ] = None,
     manifests: Annotated[Path | None, typer.Option(help="Also write the Kubernetes objects, one file per application.")] = None,
-    now: Annotated[datetime | None, typer.Option(help="The time to judge overrides by (for tests).")] = None,
+    now: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], help="The time to judge overrides by (for tests)."),
+    ] = None,
 ) -> None:
     """Writes the values.yaml of every application from bundles, configs, releases and overrides."""
     from bento_gitops.operations import render as operation
@@ -69,6 +73,9 @@ def _print(rendered: list[Rendered], *, check: bool, assignments: bool) -> None:
                     (word if one.changed else "unchanged") if first else "",
                 ]
             )
+    if not rendered:
+        console.note("no application in any environment: there is no environments/*/*/release.yaml")
+        return
     console.table(["ENVIRONMENT", "APPLICATION", "TRACK", "BUNDLE", "WEIGHT", "REPLICAS", "VALUES"], rows, right=["WEIGHT"])
     for one in rendered:
         for text in one.notes:
@@ -107,6 +114,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Tells where a value comes from: layer, file and line, and every value that it hides."""
+    from bento_gitops.layers.marked import pointer
     from bento_gitops.operations import explain as operation
     from bento_gitops.operations.render import working_tree
 
@@ -117,7 +125,7 @@ def explain(
     for index, one in enumerate(found):
         if index:
             console.line("")
-        console.line(".".join(one.path), "bold")
+        console.line(pointer(one.path), "bold")
         rows = [[f"  {_shown(said.value)}", said.layer, str(said.place), what, said.note] for said, what in one.statements()]
         if rows:
             console.table(["  VALUE", "LAYER", "WHERE", "", ""], rows)
@@ -146,11 +154,12 @@ def _explained(one: Explanation) -> dict[str, object]:
 
 
 def _shown(value: object) -> str:
-    import json
-
     from bento_gitops.layers.merging import ABSENT
 
-    return "null" if value is ABSENT else value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
+    if value is ABSENT:
+        return "null"
+    # Quoted where it could be taken for something else, or would steer the terminal.
+    return value if isinstance(value, str) and value and value.isprintable() else json.dumps(value)
 
 
 def _utc(now: datetime | None) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bento_gitops.layers.merging import ABSENT, Leaf, ResolvedMap, leaf_at, leaves_of
+from bento_gitops.layers.merging import ABSENT, PEOPLE, Leaf, ResolvedMap, leaf_at, leaves_of
 from bento_gitops.model.base import CPU, MEMORY
 from bento_gitops.model.problem import Place, Problem
 
@@ -86,9 +86,10 @@ class _Check:
             )
 
     def batching(self) -> None:
-        envs = self.component.get("envs")
         for path, leaf in leaves_of(self.component.get("apis", {}), ("apis",)):
-            if path[-1] == "env" and isinstance(envs, dict):
+            if leaf.value is ABSENT:
+                continue
+            if path[-1] == "env":
                 said = self.leaf("envs", str(leaf.value))
                 if said:
                     self.add(
@@ -97,7 +98,10 @@ class _Check:
                         f"the variable is {'.'.join(path[:-1])} already ({leaf.source.place})",
                         f"say {'.'.join(path[:-1])} instead",
                     )
-            elif path[-1] == "value" and leaf.value is not ABSENT and leaf.source.layer in ("environment", "runtime"):
+                if leaf.source.layer in PEOPLE:
+                    wrong, todo = "which variable the code reads is for the bundle to say", "remove it, and say the number alone"
+                    self.add(leaf, ".".join(path), wrong, todo)
+            elif path[-1] == "value" and leaf.source.layer in PEOPLE:
                 names = self.leaf(*path[:-1], "env")
                 if names is None:
                     decorated = [said.place for said in leaf.said if said.layer == "decorator"]
@@ -118,12 +122,7 @@ class _Check:
         code = next((statement for statement in said if statement.layer == "decorator"), None)
         before = bool(code and code.value)
         after = bool(leaf and leaf.value is not ABSENT and leaf.value)
-        outright = (
-            leaf is not None
-            and leaf.value is not ABSENT
-            and not leaf.source.note
-            and leaf.source.layer in ("environment", "runtime")
-        )
+        outright = leaf is not None and leaf.value is not ABSENT and not leaf.source.note and leaf.source.layer in PEOPLE
         if before == after or outright:
             return
         place = code.place if code else decorated

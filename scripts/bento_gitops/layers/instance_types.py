@@ -19,11 +19,7 @@ def expanded(
 
     The unit hides what lower layers said; what the same file and higher ones say of `resources` comes on top, by key.
     """
-    named = [
-        (index, Entry(entry.layer, entry.node.items["instance_type"]))
-        for index, entry in enumerate(entries)
-        if isinstance(entry.node, MarkedMap) and "instance_type" in entry.node.items
-    ]
+    named = [(index, Entry(entry.layer, said)) for index, entry in enumerate(entries) if (said := _instance_type(entry))]
     rest = [_without(entry) for entry in entries]
     if not named:
         return rest, None
@@ -42,7 +38,7 @@ def expanded(
                 f"{pointer}.instance_type",
                 "no such instance type in environments/instance-types.yaml",
                 f"'{leaf.value}'",
-                did_you_mean(str(leaf.value), known),
+                did_you_mean(str(leaf.value), known) if known else "write that file with this type",
             )
         )
         return rest, leaf
@@ -51,6 +47,11 @@ def expanded(
     unit: dict[str, Marked] = {part: _standing_at(kind.items[part], source.place, note) for part in UNIT if part in kind.items}
     written_out = [Entry(source.layer, MarkedMap(items, source.place)) for items in (resets, unit)]
     return [*rest[:winner], *written_out, *rest[winner:]], leaf
+
+
+def _instance_type(entry: Entry) -> Marked | None:
+    """What the entry says of it; taking back a whole component takes back this too."""
+    return entry.node.items.get("instance_type") if isinstance(entry.node, MarkedMap) else entry.node
 
 
 def _without(entry: Entry) -> Entry:

@@ -6,8 +6,9 @@ and YAML 1.2 read differently.
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -18,6 +19,9 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem
 Scalar: TypeAlias = str | int | float | bool | None
 Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 
+DEEPEST = 64
+"""Levels that a file may nest: several times what any model needs, and far from what would exhaust the stack."""
+
 
 @dataclass(frozen=True, slots=True)
 class MarkedScalar:
@@ -26,7 +30,9 @@ class MarkedScalar:
     value: Scalar
     place: Place
     note: str = ""
-    """How the value came to stand here, where that is not plain: an instance type, a list that became a map."""
+    """How the value came to stand here, where that is not plain: an instance type."""
+    text: str = field(default="", compare=False)
+    """As it stands in the file, where it is not text: 1.10 is the number 1.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ Marked: TypeAlias = MarkedScalar | MarkedList | MarkedMap | Reset
 # Plain (unquoted) scalars that YAML 1.1 and 1.2 agree on; everything else that looks like a number or a truth is ambiguous.
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})")  # longer ones are floats to some readers
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]*)\.[0-9]+([eE][-+][0-9]+)?")
 _AMBIGUOUS = re.compile(
     r"(?i:y|n|yes|no|on|off|[-+]?\.inf|\.nan)"
@@ -87,7 +93,7 @@ def _scalar(text: str, place: Place, pointer: str, problems: list[Problem]) -> S
     elif text in _NULL:
         return None
     elif _INT.fullmatch(text):
-        return int(text) if len(text) < 20 else text
+        return int(text)
     elif _FLOAT.fullmatch(text):
         return float(text)
     elif not _AMBIGUOUS.fullmatch(text):
@@ -96,7 +102,7 @@ def _scalar(text: str, place: Place, pointer: str, problems: list[Problem]) -> S
         Problem(
             place,
             pointer,
-            "YAML 1.1 and YAML 1.2 read this word differently",
+            "not every YAML reader takes this word for the same thing",
             text,
             f'write "{text}" for text, or a plain true, false or decimal number',
         )
@@ -110,30 +116,43 @@ class _Builder:
     def __init__(self, file: str, problems: list[Problem]) -> None:
         self.file = file
         self.problems = problems
+        self.depth = 0
 
     def place(self, event: yaml.Event) -> Place:
         return Place(self.file, event.start_mark.line + 1 if event.start_mark else 0)
 
     def node(self, event: yaml.Event, events: Iterator[yaml.Event], pointer: str) -> Marked:
         place = self.place(event)
+        self.refuse_properties(event, place, pointer)
+        if isinstance(event, yaml.ScalarEvent):
+            text = event.value
+            if event.style or not event.implicit[0]:
+                return MarkedScalar(text, place)
+            return MarkedScalar(_scalar(text, place, pointer, self.problems), place, "", text)
+        if isinstance(event, yaml.CollectionStartEvent):
+            if self.depth == DEEPEST:
+                wrong = f"the file nests deeper than {DEEPEST} levels"
+                raise InvalidInput([*self.problems, Problem(place, "", wrong, "", "write it flatter")])
+            self.depth += 1
+            is_list = isinstance(event, yaml.SequenceStartEvent)
+            node = self.sequence(events, place, pointer) if is_list else self.mapping(events, place, pointer)
+            self.depth -= 1
+            return node
+        return MarkedScalar(None, place)
+
+    def refuse_properties(self, event: yaml.Event, place: Place, pointer: str) -> None:
+        """Tags make a value something else than it looks like, and aliases make a short file endless."""
         if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
             self.problems.append(Problem(place, pointer, "tags are not allowed", str(event.tag), "write the plain value"))
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             todo = "write the value out; layers share by merging"
             self.problems.append(Problem(place, pointer, "anchors and aliases are not allowed", str(event.anchor), todo))
-        if isinstance(event, yaml.ScalarEvent):
-            text = event.value
-            return MarkedScalar(
-                _scalar(text, place, pointer, self.problems) if event.implicit[0] and not event.style else text, place
-            )
-        if isinstance(event, yaml.SequenceStartEvent):
-            items: list[Marked] = []
-            while not isinstance(inner := next(events), yaml.SequenceEndEvent):
-                items.append(self.node(inner, events, f"{pointer}[{len(items)}]"))
-            return MarkedList(tuple(items), place)
-        if isinstance(event, yaml.MappingStartEvent):
-            return self.mapping(events, place, pointer)
-        return MarkedScalar(None, place)
+
+    def sequence(self, events: Iterator[yaml.Event], place: Place, pointer: str) -> MarkedList:
+        items: list[Marked] = []
+        while not isinstance(inner := next(events), yaml.SequenceEndEvent):
+            items.append(self.node(inner, events, f"{pointer}[{len(items)}]"))
+        return MarkedList(tuple(items), place)
 
     def mapping(self, events: Iterator[yaml.Event], place: Place, pointer: str) -> MarkedMap:
         result: dict[str, Marked] = {}
@@ -155,6 +174,7 @@ class _Builder:
             self.node(event, events, pointer)
             self.problems.append(Problem(at, pointer, "a key must be text", "", "write `name: value`"))
             return "?"
+        self.refuse_properties(event, at, pointer)
         text = event.value
         if event.implicit[0] and not event.style:
             value = _scalar(text, at, join(pointer, text), self.problems)
@@ -167,6 +187,11 @@ def join(pointer: str, key: str) -> str:
     """The pointer of a key below another; keys with dots are quoted."""
     shown = f'"{key}"' if "." in key or not key else key
     return f"{pointer}.{shown}" if pointer else shown
+
+
+def pointer(path: Iterable[str]) -> str:
+    """A path in the form that people write and that errors have."""
+    return functools.reduce(join, path, "")
 
 
 def parse(text: str | bytes, file: str) -> MarkedMap:
@@ -202,9 +227,11 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
         raise InvalidInput(
             [*problems, Problem(Place(file, line), "", f"not YAML: {error.problem or error.context}", "", "mend the syntax")]
         ) from None
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        line = text.encode("utf-8", errors="replace")[: error.position].count(b"\n") + 1
+        wrong = f"not YAML: {error.reason}"
         raise InvalidInput(
-            [*problems, Problem(Place(file), "", f"not YAML: {str(error).splitlines()[0]}", "", "mend the syntax")]
+            [*problems, Problem(Place(file, line), "", wrong, f"U+{int(error.character):04X}", "remove the character")]
         ) from None
     if root is None:
         problems.append(Problem(Place(file), "", "the file is empty", "", "write the keys of its kind"))
@@ -213,6 +240,17 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
     if problems or not isinstance(root, MarkedMap):
         raise InvalidInput(problems)
     return root
+
+
+def place_of(tree: MarkedMap, *path: str) -> Place:
+    """Where the key at the end of a path stands, or the nearest one above it."""
+    place = tree.place
+    node: Marked = tree
+    for key in path:
+        if not isinstance(node, MarkedMap) or key not in node.items:
+            break
+        place, node = node.at(key), node.items[key]
+    return place
 
 
 def plain(node: Marked) -> Plain:
@@ -238,10 +276,4 @@ def kind_of(node: Marked) -> str:
         case MarkedScalar(value=None) | Reset():
             return "nothing"
         case MarkedScalar():
-            return (
-                repr(node.value)
-                if isinstance(node.value, str)
-                else str(node.value).lower()
-                if isinstance(node.value, bool)
-                else str(node.value)
-            )
+            return repr(node.value) if isinstance(node.value, str) else node.text or str(node.value)

@@ -44,8 +44,11 @@ def what_if(assignment: str) -> MarkedMap:
     for key in reversed(keys):
         node = MarkedMap({key: node}, place, {key: place})
     assert isinstance(node, MarkedMap)
-    tree = canonical(node, Config)
+    problems: list[Problem] = []
+    tree = canonical(node, Config, problems)
     checked(tree, Config)
+    if problems:
+        raise InvalidInput(problems)
     return tree
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bento_gitops.layers.canonical import canonical
+from bento_gitops.layers.consistency import broken_rules
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
 from bento_gitops.model.base import Model
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
@@ -31,8 +32,16 @@ def read(text: str | bytes, file: str, model: type[M]) -> Read[M]:
 
     Raises InvalidInput with all that is wrong, each at its line.
     """
-    tree = canonical(parse(text, file), model)
-    return Read(checked(tree, model), tree)
+    problems: list[Problem] = []
+    tree = canonical(parse(text, file), model, problems)
+    try:
+        value = checked(tree, model)
+    except InvalidInput as error:
+        raise InvalidInput([*problems, *error.problems]) from None
+    problems += broken_rules(value, tree)
+    if problems:
+        raise InvalidInput(problems)
+    return Read(value, tree)
 
 
 def checked(tree: MarkedMap, model: type[M], *, camel: bool = False) -> M:
@@ -53,7 +62,7 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
     for part in path:
         pointer = f"{pointer}[{part}]" if isinstance(part, int) else join(pointer, part)
     kind, context = detail["type"], detail.get("ctx", {})
-    found = kind_of(node)
+    found = repr(str(path[-1])) if detail["loc"][-1] == "[key]" else kind_of(node)
     match kind:
         case "extra_forbidden":
             word = str(detail["loc"][-1])
@@ -62,7 +71,7 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
         case "missing":
             return Problem(place, join(pointer, str(detail["loc"][-1])) if last else pointer, "is missing", "", "add it")
         case "string_type":
-            quoted = f'write "{node.value}"' if isinstance(node, MarkedScalar) and node.value is not None else "write text"
+            quoted = f'write "{node.text}"' if isinstance(node, MarkedScalar) and node.value is not None else "write text"
             return Problem(place, pointer, "must be text", found, quoted)
         case "int_type" | "int_from_float":
             return Problem(place, pointer, "must be a whole number", found, "write digits alone")
@@ -102,17 +111,21 @@ def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int],
     node: Marked = tree
     place, path, early = tree.place, list[str | int](), False
     for part in loc:
-        key = str(part)
-        if isinstance(node, MarkedMap) and key in node.items:
-            place, node, early = node.at(key), node.items[key], False
+        step = _step(node, part)
+        early = step is None
+        if step is not None:
+            key, place, node = step
             path.append(key)
-        elif isinstance(node, MarkedList) and isinstance(part, int) and part < len(node.items):
-            node, early = node.items[part], False
-            place = node.place
-            path.append(part)
-        else:
-            early = True
     return path, node, place, early
+
+
+def _step(node: Marked, part: int | str) -> tuple[str | int, Place, Marked] | None:
+    """What stands one step below a node: its key as the tree has it, its place and itself."""
+    if isinstance(node, MarkedMap) and str(part) in node.items:
+        return str(part), node.at(str(part)), node.items[str(part)]
+    if isinstance(node, MarkedList) and isinstance(part, int) and part < len(node.items):
+        return part, node.items[part].place, node.items[part]
+    return None
 
 
 def _shape_at(model: type[Model], path: Sequence[str | int]) -> Shape:

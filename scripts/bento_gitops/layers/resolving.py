@@ -12,12 +12,12 @@ from dataclasses import dataclass
 
 from bento_gitops.layers.constraints import check_component
 from bento_gitops.layers.instance_types import expanded
-from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join
+from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join, place_of
 from bento_gitops.layers.merging import Entry, Layer, ResolvedMap, merge
 from bento_gitops.layers.reading import Read
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes
-from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
+from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean, nearest
 from bento_gitops.model.release import Release
 from bento_gitops.model.settings import Role
 
@@ -72,9 +72,11 @@ class _File:
 
     def services(self, bundle: str | None) -> MarkedMap | None:
         """What it says of components: for every bundle, or for one alone."""
-        if bundle is None:
-            return _map(self.tree, "services")
-        return _map(self.tree, "bundles", bundle, "services")
+        return _map(self.tree, *_of(bundle))
+
+
+def _of(bundle: str | None) -> tuple[str, ...]:
+    return ("services",) if bundle is None else ("bundles", bundle, "services")
 
 
 def resolve(sources: Sources) -> Resolution:
@@ -114,22 +116,16 @@ def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle
     tree = sources.release.tree
     result: dict[str, Read[Bundle]] = {}
     for name, track in sources.release.value.tracks.items():
-        place = place_of(tree, "tracks", name, "bundle")
-        bundle = sources.bundles.get(track.bundle)
+        bundle = _bundle(track.bundle, ("tracks", name, "bundle"), sources, problems)
         if bundle is None:
-            problems.append(
-                Problem(
-                    place,
-                    f"tracks.{name}.bundle",
-                    f"there is no bundles/{sources.application}/{track.bundle}.yaml",
-                    f"'{track.bundle}'",
-                    did_you_mean(track.bundle, sources.bundles)
-                    if sources.bundles
-                    else "make it with `bento-gitops bundle create`",
-                )
-            )
             continue
         result[name] = bundle
+        for component in track.floor or ():
+            if component not in bundle.value.services:
+                at = place_of(tree, "tracks", name, "floor", component)
+                pointer = join(f"tracks.{name}.floor", component)
+                known = did_you_mean(component, bundle.value.services)
+                problems.append(Problem(at, pointer, f"no such service in bundle {track.bundle}", f"'{component}'", known))
         registries = sources.own.value.registries
         repository = bundle.value.image.repository
         if registries is not None and not any(repository.startswith(f"{registry}/") for registry in registries):
@@ -142,7 +138,26 @@ def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle
                     f"push the image there, or add its registry at {place_of(sources.own.tree, 'registries')}",
                 )
             )
+    if sources.release.value.previous:
+        _bundle(sources.release.value.previous.bundle, ("previous", "bundle"), sources, problems)
     return result
+
+
+def _bundle(tag: str, named_at: tuple[str, ...], sources: Sources, problems: list[Problem]) -> Read[Bundle] | None:
+    """The bundle of a tag that release.yaml names."""
+    bundle = sources.bundles.get(tag)
+    if bundle is None:
+        known = sources.known_tags
+        todo = did_you_mean(tag, known) if known else "make it with `bento-gitops bundle create`"
+        place = place_of(sources.release.tree, *named_at)
+        missing = f"there is no bundles/{sources.application}/{tag}.yaml"
+        problems.append(Problem(place, ".".join(named_at), missing, f"'{tag}'", todo))
+        return None
+    for key, found, wanted in (("application", bundle.value.application, sources.application), ("tag", bundle.value.tag, tag)):
+        if found != wanted:
+            place = place_of(bundle.tree, key)
+            problems.append(Problem(place, key, f"the file's path says '{wanted}'", f"'{found}'", "create the bundle anew"))
+    return bundle
 
 
 def _in_order(bundle: Bundle) -> list[str]:
@@ -164,19 +179,17 @@ def _component(
     entries: list[Entry] = []
 
     def add(layer: Layer, node: Marked | None) -> None:
-        if isinstance(node, MarkedMap):
+        if node is not None:
             entries.append(Entry(layer, _with_apis(node, apis)))
 
     add("chart", _without_nulls(_map(sources.chart, "defaults", "roles", role)))
     recorded = _map(bundle.tree, "services", name)
     assert recorded is not None
-    add("decorator", decorator(recorded))
+    add("decorator", _without_nulls(decorator(recorded)))
     for file in files:
-        add(file.layer, _map(file.tree, "roles", role))
+        add(file.layer, _at(file.tree, "roles", role))
         for of_bundle in (None, bundle.value.tag):
-            services = file.services(of_bundle)
-            if services:
-                add(file.layer, services.items.get(name))
+            add(file.layer, _at(file.tree, *_of(of_bundle), name))
     types = _map(sources.instance_types.tree, "types") if sources.instance_types else None
     stack, instance_type = expanded(entries, types, pointer, problems)
     merged = merge(stack, pointer, problems)
@@ -209,10 +222,10 @@ def _with_limits(api: MarkedMap) -> MarkedMap:
     return MarkedMap({**api.items, "batching": MarkedMap(limits, batching.place, batching.keys)}, api.place, api.keys)
 
 
-def _with_apis(node: MarkedMap, known: Mapping[str, object]) -> MarkedMap:
+def _with_apis(node: Marked, known: Mapping[str, object]) -> Marked:
     """Without what is said of APIs that this bundle does not have; another bundle of the release does."""
-    apis = node.items.get("apis")
-    if not isinstance(apis, MarkedMap) or all(name in known for name in apis.items):
+    apis = _map(node, "apis")
+    if not isinstance(node, MarkedMap) or not apis or all(name in known for name in apis.items):
         return node
     kept = {name: value for name, value in apis.items.items() if name in known}
     return MarkedMap({**node.items, "apis": MarkedMap(kept, apis.place, apis.keys)}, node.place, node.keys)
@@ -241,8 +254,11 @@ def _check_names(files: Sequence[_File], sources: Sources, notes: list[str], pro
         return
     for file in files:
         named = _map(file.tree, "bundles") or MarkedMap({}, file.tree.place)
-        gone = [tag for tag in named.items if tag not in tags]
-        notes.extend(f"{named.at(tag)}: {join('bundles', tag)}: no track runs this bundle; remove this part" for tag in gone)
+        for tag in named.items:
+            if tag not in tags:
+                close = "" if tag in sources.known_tags else nearest(tag, sources.known_tags)
+                todo = f"did you mean '{close}'?" if close else "remove this part"
+                notes.append(f"{named.at(tag)}: {join('bundles', tag)}: no track runs this bundle; {todo}")
         for tag in (None, *named.items):
             services = file.services(tag)
             prefix = "services" if tag is None else f"{join('bundles', tag)}.services"
@@ -273,23 +289,21 @@ def _check_services(
                 problems.append(Problem(apis.at(api), at, f"no such API in {where}", f"'{api}'", did_you_mean(api, names)))
 
 
-def _map(node: Marked, *path: str) -> MarkedMap | None:
+def _at(node: Marked, *path: str) -> Marked | None:
     for key in path:
         if not isinstance(node, MarkedMap) or key not in node.items:
             return None
         node = node.items[key]
-    return node if isinstance(node, MarkedMap) else None
+    return node
 
 
-def place_of(tree: MarkedMap, *path: str) -> Place:
-    """Where the key at the end of a path stands, or the nearest one above it."""
-    place = tree.place
-    node: Marked = tree
-    for key in path:
-        if not isinstance(node, MarkedMap) or key not in node.items:
-            break
-        place, node = node.at(key), node.items[key]
-    return place
+def _map(node: Marked, *path: str) -> MarkedMap | None:
+    found = _at(node, *path)
+    return found if isinstance(found, MarkedMap) else None
+
+
+def _is_null(node: Marked) -> bool:
+    return isinstance(node, MarkedScalar) and node.value is None
 
 
 def _each(node: MarkedMap, change: Callable[[MarkedMap], MarkedMap]) -> MarkedMap:
@@ -298,12 +312,12 @@ def _each(node: MarkedMap, change: Callable[[MarkedMap], MarkedMap]) -> MarkedMa
 
 
 def _without_nulls(node: MarkedMap | None) -> MarkedMap | None:
-    """A null in the chart's values.yaml shows a key that exists; it says nothing."""
+    """A null of the chart's or of the code's shows a key that exists; it says nothing, and takes nothing back."""
     if node is None:
         return None
     items = {
         key: (_without_nulls(value) or value) if isinstance(value, MarkedMap) else value
         for key, value in node.items.items()
-        if not (isinstance(value, MarkedScalar) and value.value is None)
+        if not _is_null(value)
     }
     return MarkedMap(items, node.place, node.keys)

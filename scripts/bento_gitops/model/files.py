@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bento_gitops.model.base import DnsLabel, LabelKey, LabelValue, Model, Repository, ServiceName, Timestamp
+from bento_gitops.model.base import Cpu, DnsLabel, LabelKey, LabelValue, Memory, Model, Repository, ServiceName, Timestamp
 from bento_gitops.model.settings import (
     ApplicationConfig,
     ComponentConfig,
@@ -33,13 +33,21 @@ class Application(ApplicationConfig):
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Application"]
     description: str | None = None
-    services: dict[ServiceName, ApplicationComponent | None] | None = None
+    services: dict[ServiceName, ApplicationComponent | None] = Field(default_factory=dict[str, "ApplicationComponent | None"])
+
+
+class InstanceResources(Resources):
+    """What one pod on this hardware requests; complete, as it replaces what the code and the chart say."""
+
+    # Narrower than the base, which the checker calls unsound for mutable fields; models are frozen at run time.
+    cpu: Cpu  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
+    memory: Memory  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]
 
 
 class InstanceType(Model):
     """A hardware profile."""
 
-    resources: Resources
+    resources: InstanceResources
     placement: Placement | None = None
     price_per_hour: Annotated[float, Field(ge=0)]
     """In the file's currency, for one pod."""
@@ -99,7 +107,7 @@ class Roles(Model):
 class Defaults(ApplicationConfig):
     """What holds for every application of the environment unless its own files say otherwise."""
 
-    roles: Roles | None = None
+    roles: Roles = Field(default_factory=Roles)
 
 
 class Environment(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from bento_gitops.model.base import Model, ServiceName, Tag, Timestamp, Weight
 
@@ -54,7 +54,10 @@ class Held(Model):
 
 
 class Release(Model):
-    """A release file. Its state (steady, staged, shifting, full) is derived, never stored."""
+    """A release file; what must hold between its parts is in `layers.consistency`.
+
+    Its state (steady, staged, shifting, full) is derived, never stored.
+    """
 
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Release"]
@@ -66,32 +69,3 @@ class Release(Model):
     standby: Standby | None = None
     previous: Previous | None = None
     held: dict[Tag, Held] | None = None
-
-    @model_validator(mode="after")
-    def _holds_together(self) -> Release:
-        wrong: list[str] = []
-        for word, track in (("stable", self.stable), ("candidate", self.candidate)):
-            if track is not None and track not in self.tracks:
-                wrong.append(f"{word} names the track '{track}', which is not among the tracks ({', '.join(self.tracks)})")
-        if self.standby and self.standby.track not in self.tracks:
-            wrong.append(f"standby names the track '{self.standby.track}', which is not among the tracks")
-        if self.candidate == self.stable:
-            wrong.append(f"candidate and stable are the same track, '{self.stable}'")
-        if self.standby and self.standby.track in (self.stable, self.candidate):
-            wrong.append(f"standby names '{self.standby.track}', which is already stable or candidate")
-        total = sum(track.weight for track in self.tracks.values())
-        if total != 100:
-            parts = " + ".join(f"{name} {track.weight}" for name, track in self.tracks.items())
-            wrong.append(f"weights add up to {total}, not 100 ({parts})")
-        for name, track in self.tracks.items():
-            if track.weight and name not in (self.stable, self.candidate):
-                wrong.append(f"the track '{name}' has weight {track.weight} but is neither stable nor candidate")
-        if self.candidate in self.tracks:
-            ready, weight = self.tracks[self.candidate].ready_for or 0, self.tracks[self.candidate].weight
-            if weight > ready:
-                wrong.append(f"the candidate's weight {weight} is above what its pods are ready_for ({ready})")
-            if self.held and self.tracks[self.candidate].bundle in self.held:
-                wrong.append(f"the candidate's bundle {self.tracks[self.candidate].bundle} is held")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self

@@ -202,6 +202,7 @@ class BundleConfig(Model):
 class Config(ApplicationConfig):
     """What one file of the environment layer, or one override, says of an application."""
 
-    services: dict[ServiceName, ComponentConfig | None] | None = None
-    bundles: dict[str, BundleConfig] | None = None
+    services: dict[ServiceName, ComponentConfig | None] = Field(default_factory=dict[str, "ComponentConfig | None"])
+    """Null at a name takes back all that lower files said of the component; nothing at all here is a slip, and refused."""
+    bundles: dict[str, BundleConfig] = Field(default_factory=dict[str, "BundleConfig"])
     """By bundle tag."""

@@ -12,12 +12,12 @@ from bento_gitops.layers.spelling import path_in
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.shape import Shape, shape_of
 from bento_gitops.model.values import Values
-from bento_gitops.operations.render import render_targets
+from bento_gitops.operations.render import Rendered, render_targets
 from bento_gitops.rendering.text import path_at
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet
 
-_LINE = re.compile(r"(?:.*/)?values\.yaml:([0-9]+)")
+_LINE = re.compile(r"((?:.*/)?values\.yaml):([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
     `services.NAME...` means the component on every track that has it. Raises InvalidInput where there is no such path.
     """
     fleet = Fleet(tree)
-    if "/" not in wanted:
-        advice = f"write it like {wanted}/APPLICATION"
+    if not wanted.partition("/")[2]:
+        advice = f"write it like {wanted.strip('/')}/APPLICATION"
         raise InvalidInput([Problem(Place(f"environments/{wanted}"), "", "explain needs one application", f"'{wanted}'", advice)])
     rendered = render_targets(fleet, fleet.chosen(wanted))[0]
     values = rendered.values
@@ -57,11 +57,7 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
         return _below(values, ())
     line = _LINE.fullmatch(path)
     if line:
-        found = path_at(values, int(line[1]))
-        if found is None:
-            place = Place(rendered.target.values, int(line[1]))
-            raise InvalidInput([Problem(place, "", "no value stands in this line", "", "name a line with a layer behind it")])
-        return _below(values, found)
+        return _below(values, _path_in_line(rendered, line[1], int(line[2])))
     explanations: list[Explanation] = []
     problems: list[Problem] = []
     for full in _full_paths(split_path(path), values):
@@ -72,6 +68,21 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
     if not explanations:
         raise InvalidInput(problems)
     return explanations
+
+
+def _path_in_line(rendered: Rendered, file: str, line: int) -> tuple[str, ...]:
+    """What stands in a line of the target's values.yaml. Raises InvalidInput where that cannot be told."""
+    own = rendered.target.values
+    place = Place(own, line)
+    if not f"/{own}".endswith(f"/{file.removeprefix('./')}"):
+        raise InvalidInput([Problem(Place(file, line), "", f"is not the file of {rendered.target}", "", f"name a line of {own}")])
+    if rendered.changed:
+        wrong = "the file is not what its sources say, so its lines cannot be told"
+        raise InvalidInput([Problem(place, "", wrong, "", f"run `bento-gitops render {rendered.target}` first")])
+    found = path_at(rendered.values, line)
+    if found is None:
+        raise InvalidInput([Problem(place, "", "no value stands in this line", "", "name a line with a layer behind it")])
+    return found
 
 
 def _full_paths(parts: Sequence[str], values: ResolvedMap) -> list[tuple[str, ...]]:

@@ -67,6 +67,7 @@ def render(tree: Tree, wanted: str | None, assignments: Sequence[str] = (), now:
     Raises InvalidInput with the problems of all targets at once.
     """
     fleet = Fleet(tree)
+    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
     return render_targets(fleet, fleet.chosen(wanted), [what_if(assignment) for assignment in assignments], now)
 
 

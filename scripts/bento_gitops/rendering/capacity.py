@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 
-from bento_gitops.layers.marked import MarkedMap
+from bento_gitops.layers.marked import MarkedMap, place_of
 from bento_gitops.layers.merging import ABSENT, Leaf, ResolvedMap, Said, leaf_at
-from bento_gitops.layers.resolving import place_of
 from bento_gitops.model.problem import Place, Problem
 from bento_gitops.model.release import Release
 

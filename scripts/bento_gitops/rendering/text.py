@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 
 from bento_gitops.layers.marked import Plain
 from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap
@@ -20,7 +21,7 @@ _NOT_VALUES = frozenset({"instance_type"})
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")
 _RESERVED = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
-_CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+_CONTROL = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 Path = tuple[str, ...]
 
@@ -90,8 +91,11 @@ def scalar(value: str | int | float | bool | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return f"{value:.15g}" if isinstance(value, float) and not value.is_integer() else str(int(value))
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        # In full, without an exponent: 1e-07 is text to a YAML 1.1 reader.
+        return str(int(value)) if value.is_integer() else f"{Decimal(repr(value)):f}"
     if _PLAIN.fullmatch(value) and value.lower() not in _RESERVED:
         return value
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))

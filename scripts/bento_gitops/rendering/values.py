@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bento_gitops.layers.marked import Marked, MarkedMap, Plain, plain
+from bento_gitops.layers.marked import Marked, MarkedMap, Plain, place_of, plain
 from bento_gitops.layers.merging import Layer, Leaf, Resolved, ResolvedMap, Said
 from bento_gitops.layers.reading import Read
-from bento_gitops.layers.resolving import Resolution, Sources, place_of, resolve, role_of
+from bento_gitops.layers.resolving import Resolution, Sources, resolve, role_of
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.shape import Shape, shape_of
@@ -30,7 +30,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
         **{key: value for key, value in resolution.application.items() if key != "routing"},
         "stable": _from(release.tree, "environment", "stable"),
         "tracks": {name: _track(name, sources, resolution, problems) for name in release.value.tracks},
-        "routing": {**_below(resolution.application, "routing"), **_routing(sources, problems)},
+        "routing": _laid_over(_below(resolution.application, "routing"), _routing(sources, problems)),
         **_surroundings(sources),
     }
     if problems:
@@ -133,10 +133,20 @@ def _tree_from(tree: MarkedMap, *path: str) -> Resolved:
 
     def leaves(inner: Marked, place: Place) -> Resolved:
         if isinstance(inner, MarkedMap):
-            return {key: leaves(value, inner.at(key)) for key, value in inner.items.items()}
+            return {key: leaves(value, inner.at(key)) for key, value in inner.items.items() if plain(value) is not None}
         return _leaf(plain(inner), "environment", place)
 
     return leaves(node, place_of(tree, *path))
+
+
+def _laid_over(lower: ResolvedMap, upper: ResolvedMap) -> ResolvedMap:
+    """Both, the upper in force; what it hides stays known."""
+    result = {**lower, **upper}
+    for key, high in upper.items():
+        low = lower.get(key)
+        if isinstance(high, Leaf) and isinstance(low, Leaf):
+            result[key] = Leaf(high.value, (*high.said, *low.said))
+    return result
 
 
 def _below(tree: ResolvedMap, key: str) -> ResolvedMap:

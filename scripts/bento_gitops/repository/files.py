@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.model.problem import InvalidInput, Place, Problem, ToolFailed
 from bento_gitops.tools import git
 
 
@@ -33,7 +33,12 @@ class WorkingTree:
         self.root = root
 
     def read(self, path: str) -> bytes:
-        return inside(self.root, path).read_bytes()
+        try:
+            return inside(self.root, path).read_bytes()
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise ToolFailed(f"cannot read {path}: {error.strerror}; mend the file's permissions") from error
 
     def exists(self, path: str) -> bool:
         return inside(self.root, path).is_file()
@@ -84,10 +89,22 @@ def inside(root: Path, path: str) -> Path:
 
 
 def write_atomically(root: Path, path: str, data: bytes) -> bool:
-    """Gives the file these bytes by one rename; whether that changed anything."""
+    """Gives the file these bytes by one rename; whether that changed anything.
+
+    Raises ToolFailed where the file system refuses.
+    """
     target = inside(root, path)
-    if target.is_file() and target.read_bytes() == data:
-        return False
+    try:
+        if target.is_file() and target.read_bytes() == data:
+            return False
+        _replace(target, data)
+    except OSError as error:
+        todo = "make the folder writable for you, or free the place; nothing of this file was changed"
+        raise ToolFailed(f"cannot write {path}: {error.strerror}; {todo}") from error
+    return True
+
+
+def _replace(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
@@ -100,4 +117,3 @@ def write_atomically(root: Path, path: str, data: bytes) -> bool:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    return True

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from bento_gitops.layers.marked import MarkedMap, parse
+from bento_gitops.layers.marked import MarkedMap, parse, place_of
 from bento_gitops.layers.overriding import fragments
-from bento_gitops.layers.reading import Read, read
-from bento_gitops.layers.resolving import Sources, place_of
+from bento_gitops.layers.reading import Read, checked, read
+from bento_gitops.layers.resolving import Sources
 from bento_gitops.layers.spelling import snake
 from bento_gitops.model.base import Model
 from bento_gitops.model.bundle import Bundle
@@ -18,7 +18,7 @@ from bento_gitops.model.files import Application, ConfigFile, Environment, Insta
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.shape import shape_of
-from bento_gitops.model.values import Values
+from bento_gitops.model.values import ChartDefaults, Values
 from bento_gitops.repository.files import Tree
 
 CHART = "charts/bento-serving"
@@ -226,7 +226,12 @@ class Fleet:
                         )
                     ]
                 )
-            tree = snake(parse(self.tree.read(path), path), shape_of(Values))
+            written = parse(self.tree.read(path), path)
+            defaults = written.items.get("defaults")
+            if not isinstance(defaults, MarkedMap):
+                raise InvalidInput([Problem(written.at("defaults"), "defaults", "is missing", "", "add defaults.roles")])
+            checked(defaults, ChartDefaults, camel=True)
+            tree = snake(written, shape_of(Values))
             assert isinstance(tree, MarkedMap)
             self._chart = tree
         return self._chart
