@@ -26,7 +26,7 @@ help: ## prints the targets
 .PHONY: setup
 setup: $(READY) ## makes .venv from the locked packages (every target that needs it does this by itself)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): requirements.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Say which with PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else None'
 	@echo "set-up: virtual environment in $(VENV), locked packages (once, about a minute)"
 	@rm -rf $(VENV)
@@ -80,7 +80,7 @@ generate: $(READY) ## writes the generated files: JSON Schemas, the chart's sche
 
 .PHONY: cluster-smoke
 cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of $$KUBECONFIG and classifies tickets through its gateway
-	@KUBECONFIG="$${KUBECONFIG-}" $(BIN)/python -m pytest -o addopts= -W default -p no:cacheprovider -s -q --cluster-type existing --kube-config "$${KUBECONFIG-}" tests/cluster
+	@$(BIN)/python -m pytest -o addopts= -W default::pytest.PytestWarning -p no:cacheprovider -s -q tests/cluster
 
 .PHONY: bench
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI

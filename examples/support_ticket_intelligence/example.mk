@@ -81,8 +81,25 @@ $(EXAMPLE_IMAGES)/support-ticket-intelligence-%.tar: $(EXAMPLE_BENTOS)/%/bento.y
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python -m image support_ticket_intelligence:$* --reference $(EXAMPLE_REPOSITORY):$* \
 		--output $@ --cache $(EXAMPLE_BUILD)/image-cache > /dev/null
 
+# An image is made once. What is recorded keeps its digest, and all else of the bundle must come out the same, or it is refused.
+.PHONY: example
+example: example-bento $(READY) ## trains, builds and inspects the example, and records its bundles (EXAMPLE_VERSIONS="1.0.0 1.1.0")
+	@for version in $(EXAMPLE_VERSIONS); do \
+		bundle=bundles/$(notdir $(EXAMPLE_REPOSITORY))/$$version.yaml; \
+		if [ -f $$bundle ]; then image=$$(sed -n 's/^image: {repository: \(.*\), digest: \(.*\)}$$/\1@\2/p' $$bundle); \
+		else image=$$($(MAKE) --no-print-directory --silent image VERSION=$$version 2>/dev/null | tail -n 1); fi; \
+		$(BIN)/bento-gitops bundle inspect support_ticket_intelligence:$$version --python $(EXAMPLE_BIN)/python \
+			--bentoml-home $(EXAMPLE_HOME) > $(EXAMPLE_BUILD)/inspection-$$version.json; \
+		$(BIN)/bento-gitops bundle create --application $(notdir $(EXAMPLE_REPOSITORY)) \
+			--inspection $(EXAMPLE_BUILD)/inspection-$$version.json --image "$$image"; \
+	done
+
+TEST_NEEDS += example-bento
+TEST_TARGETS += example-test
+SMOKE_NEEDS += $(EXAMPLE_CLASSIFIERS:%=$(EXAMPLE_IMAGES)/support-ticket-intelligence-%.tar)
+
 .PHONY: example-test
-example-test: example-models ## runs the example's own tests
+example-test: example-bento $(READY) $(TOOLS) ## runs the example's own tests
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python -m pytest -n 2 $(EXAMPLE)/tests
 
 .PHONY: example-contract

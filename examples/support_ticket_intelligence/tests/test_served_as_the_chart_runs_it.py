@@ -130,8 +130,8 @@ def running(rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFac
     try:
         for one in served:
             log = folder / f"{one.service}.log"
-            # In the image, the models are in the Bento's folder; outside of it they are in the store.
-            env = {**keep, **one.env, "BENTOML_HOME": str(HOME), "ORT_DISABLE_TELEMETRY": "1"}
+            # Outside of its image the Bento finds its models in the store; and the store stays as it was built.
+            env = {**keep, **one.env, "BENTOML_HOME": str(HOME), "PYTHONDONTWRITEBYTECODE": "1"}
             start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(BENTO)]
             with log.open("wb") as stream:
                 processes.append((one, subprocess.Popen(start, env=env, stdout=stream, stderr=subprocess.STDOUT), log))
@@ -172,7 +172,9 @@ def request(one: Served, method: str, path: str, body: object = None) -> tuple[i
 
 def test_a_ticket_is_classified_through_both_runners(running: dict[str, Served]) -> None:
     api = running["SupportTicketIntelligence"]
-    status, data = request(api, "POST", "/classify_ticket", {"tickets": [{"text": "I was charged twice for last month's invoice"}]})
+    status, data = request(
+        api, "POST", "/classify_ticket", {"tickets": [{"text": "I was charged twice for last month's invoice"}]}
+    )
     assert status == 200, data
     answer = json.loads(data)
     assert answer["model_version"] == "ticket_classifier:1.1.0"
@@ -184,7 +186,12 @@ def test_a_ticket_is_classified_through_both_runners(running: dict[str, Served])
 
 def test_400_requests_at_8_in_parallel_give_no_server_error(running: dict[str, Served]) -> None:
     api = running["SupportTicketIntelligence"]
-    texts = ["The dashboard crashes every time", "How do I export a report?", "Please refund the yearly fee", "Add dark mode, please"]
+    texts = [
+        "The dashboard crashes every time",
+        "How do I export a report?",
+        "Please refund the yearly fee",
+        "Add dark mode, please",
+    ]
 
     def classify(number: int) -> int:
         return request(api, "POST", "/classify_ticket", {"tickets": [{"text": texts[number % len(texts)]}]})[0]
