@@ -159,9 +159,8 @@ def _service_accounts_exist(app: Application) -> Iterator[Finding]:
         name = as_text(pod.spec.get("serviceAccountName"))
         if name and name != "default" and name not in known:
             at = pod.pointer("serviceAccountName")
-            yield finding(
-                pod.owner, at, "no such ServiceAccount among the objects", found=repr(name), todo=did_you_mean(name, known)
-            )
+            todo = did_you_mean(name, known) if known else "add it to the chart"
+            yield finding(pod.owner, at, "no such ServiceAccount among the objects", found=repr(name), todo=todo)
 
 
 def _requests_are_within_limits(app: Application) -> Iterator[Finding]:
@@ -309,9 +308,9 @@ def _service_ports(service: Object) -> set[int]:
 
 def _routes_lead_to_services(app: Application) -> Iterator[Finding]:
     for route, at, backend in _backends(app):
-        if as_text(backend.get("kind")) not in ("", "Service") or backend.get("namespace"):
-            continue  # another kind, or another namespace's: not among these objects
         name, port = as_text(backend.get("name")), backend.get("port")
+        if not name or backend.get("kind", "Service") != "Service" or backend.get("namespace"):
+            continue  # another kind, or another namespace's: not among these objects
         service = app.services.get(name)
         if not service:
             todo = did_you_mean(name, app.services)

@@ -28,6 +28,7 @@ _Kind = tuple[str, str, str]
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _QUANTITY_SCHEMA: Map = {
     "type": ["string", "number"],
+    "description": "write a quantity such as 500m, 2, 512Mi or 4Gi",
     "pattern": r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$",
 }
 

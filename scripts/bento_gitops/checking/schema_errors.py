@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import jsonschema_rs
 
-from bento_gitops.checking.objects import Finding, Json, Map, Object, as_map, finding, shown
+from bento_gitops.checking.objects import Finding, Json, Map, Object, as_list, as_map, finding, shown
 from bento_gitops.model.problem import did_you_mean, nearest
 
 _TYPES = {
@@ -37,7 +37,8 @@ def findings(schema: Map, validator: jsonschema_rs.Validator, of: Object, check:
     if validator.is_valid(of.body):
         return
     for error in validator.iter_errors(of.body):
-        yield from _sentences(schema, error, of, check)
+        told = list(_sentences(schema, error, of, check))
+        yield from told or [finding(of, error.instance_path, error.message, check=check)]
 
 
 def _sentences(schema: Map, error: jsonschema_rs.ValidationError, of: Object, check: str) -> Iterator[Finding]:
@@ -45,7 +46,10 @@ def _sentences(schema: Map, error: jsonschema_rs.ValidationError, of: Object, ch
     details = error.kind.as_dict()
     instance = cast(Json, error.instance)
     match name:
-        case "additionalProperties" | "unevaluatedProperties" | "falseSchema":
+        case "falseSchema":  # said once, with one of the values, of a mapping that may have no key at all
+            for word in as_map(_found_at(of.body, path)):
+                yield finding(of, [*path, word], "no such field", found=f"'{word}'", todo="remove it", check=check)
+        case "additionalProperties":
             known = _known_fields(schema, path)
             for word in cast(list[str], details.get("unexpected", [])):
                 yield finding(of, [*path, word], "no such field", found=f"'{word}'", todo=_instead(word, known), check=check)
@@ -65,14 +69,8 @@ def _sentences(schema: Map, error: jsonschema_rs.ValidationError, of: Object, ch
                 of, path, "is not one of what is allowed", found=shown(instance), todo=f"use one of: {words}", check=check
             )
         case "pattern":
-            yield finding(
-                of,
-                path,
-                "is not of the right form",
-                found=shown(instance),
-                todo=f"it must match {details['pattern']}",
-                check=check,
-            )
+            todo = str(_at(schema, path).get("description") or f"it must match {details['pattern']}")
+            yield finding(of, path, "is not of the right form", found=shown(instance), todo=todo, check=check)
         case _ if name in _BOUNDS:
             limit = details.get("limit")
             size = len(instance) if isinstance(instance, str | list | dict) else shown(instance)
@@ -105,6 +103,12 @@ def _at(schema: Map, path: Sequence[str | int]) -> Map:
             here = as_map(here.get("additionalProperties"))
         here = _followed(here, schema)
     return here
+
+
+def _found_at(value: Json, path: Sequence[str | int]) -> Json:
+    for part in path:
+        value = as_list(value)[part] if isinstance(part, int) else as_map(value).get(part)
+    return value
 
 
 def _followed(part: Map, schema: Map) -> Map:

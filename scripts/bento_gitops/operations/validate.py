@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from bento_gitops.checking import consistency
+from bento_gitops.checking.application import Checker, readable
 from bento_gitops.checking.custom_resources import CustomResourceSchemas
 from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
-from bento_gitops.checking.objects import Finding, Json, Map, Object, pointer_of, shown
-from bento_gitops.checking.rendered import Document, Unreadable, read
+from bento_gitops.checking.objects import Json, Map, pointer_of, shown
+from bento_gitops.checking.rendered import Document
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.operations.manifests import CHART, refused, values_file
 from bento_gitops.tools import binaries, helm, schema_package
@@ -74,8 +74,7 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
     Helm 4 renders as for the newest Kubernetes and Helm 3.19 as for the oldest: that the objects are the same proves that
     neither matters. With `thorough`, every application is rendered 25 times and the bytes compared.
     """
-    kubernetes = KubernetesSchemas(schema_package.definitions)
-    custom = CustomResourceSchemas(lambda path: _schema(root, path))
+    checker = Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(lambda path: _schema(root, path)))
     with ThreadPoolExecutor(2) as pool:
         # One process each, side by side: the two together keep two cores busy.
         new = pool.submit(_render, chart_dir, applications, "helm", VERSIONS[-1])
@@ -87,38 +86,16 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
         problems = list(_refused(key, applications[key], renderings))
         problems += changing.get(key, ())
         place = Place(values_file(key))
-        objects, findings = _objects(renderings[0].documents.get(key, ()))
+        outcome = checker.check(renderings[0].documents.get(key, ()))
         if all(key in rendering.documents for rendering in renderings):
             problems += _differences(place, *(rendering.documents[key] for rendering in renderings))
-        unchecked: Counter[str] = Counter()
-        for item in objects:
-            if kubernetes.owns(item):
-                findings += kubernetes.findings(item)
-            elif (found := custom.findings(item)) is not None:
-                findings += found
-            else:
-                unchecked[f"{item.api_version} {item.kind}"] += 1
-        findings += consistency.findings(objects)
-        problems += [item.problem(place) for item in findings]
-        checked.append(Checked(key, len(objects), tuple(sorted(set(problems))), dict(unchecked)))
+        problems += [item.problem(place) for item in outcome.findings]
+        checked.append(Checked(key, len(outcome.objects), tuple(sorted(set(problems))), outcome.unchecked))
     return Report(tuple(checked))
 
 
 def _render(chart: Path, applications: Mapping[str, str], program: str, kube_version: str) -> helm.Rendering:
     return helm.template_all(chart, applications, helm=binaries.find(program), kube_version=kube_version, at_a_time=1)
-
-
-def _objects(documents: Sequence[Document]) -> tuple[list[Object], list[Finding]]:
-    objects: list[Object] = []
-    findings: list[Finding] = []
-    for document in documents:
-        try:
-            item = read(document)
-        except Unreadable as error:
-            findings += error.findings
-        else:
-            objects += [item] if item else []
-    return objects, findings
 
 
 def _refused(key: str, values: str, renderings: tuple[helm.Rendering, helm.Rendering]) -> Iterator[Problem]:
@@ -137,7 +114,7 @@ def _differences(place: Place, new: Sequence[Document], old: Sequence[Document])
     """Where the objects of the two Helms differ; blank lines do not count."""
     if [_squeezed(document) for document in new] == [_squeezed(document) for document in old]:
         return []
-    here, there = ({f"{item.api_version} {item.identity}": item.body for item in _objects(found)[0]} for found in (new, old))
+    here, there = ({f"{item.api_version} {item.identity}": item.body for item in readable(found)[0]} for found in (new, old))
     return [
         _difference(place, identity, here.get(identity), there.get(identity))
         for identity in sorted(here.keys() | there.keys())
