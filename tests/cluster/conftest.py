@@ -21,7 +21,8 @@ HOW_TO_GET_ONE = """these tests need a cluster; set
   LOAD_IMAGE   a command that gives the cluster an OCI archive and prints NAME@sha256:DIGEST, for instance a script around
                `kind load image-archive`
 and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=8000 (of the listener),
-GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000"""
+GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000,
+and NETWORK_POLICY=enforced if the cluster enforces network policies"""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Settings:
     gateway_namespace: str
     gateway_pod_label: tuple[str, str]
     gateway_url: str
+    enforces_network_policies: bool
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +50,7 @@ def settings() -> Settings:
         gateway_namespace=os.environ.get("GATEWAY_NAMESPACE", "traefik"),
         gateway_pod_label=(key, value),
         gateway_url=os.environ.get("GATEWAY_URL", "http://127.0.0.1:30000"),
+        enforces_network_policies=os.environ.get("NETWORK_POLICY") == "enforced",
     )
 
 

@@ -72,6 +72,10 @@ def test_the_example_serves_tickets_through_the_gateway_in_the_weights_of_the_re
         _wait_for_route(settings)
         answers = [_classify(settings, TEXTS[number % len(TEXTS)]) for number in range(400)]
         green = [_classify(settings, TEXTS[0], {"x-bento-track": "green"}) for _ in range(5)]
+        if settings.enforces_network_policies:
+            _runners_answer_their_own_track_only(namespace)
+        else:
+            print("\nnetwork policies: not tried (NETWORK_POLICY=enforced where the cluster enforces them)")
         _no_pod_restarted(api, namespace)
     finally:
         run("helm", "uninstall", APPLICATION, "-n", namespace, "--wait", "--timeout", "2m")
@@ -158,6 +162,28 @@ def _wait_for_route(settings: Settings) -> None:
     while any(_classify(settings, TEXTS[0], {"x-bento-track": track}).status != 200 for track in ("blue", "green")):
         assert time.monotonic() < end, "the gateway does not reach both tracks"
         time.sleep(0.2)
+
+
+def _runners_answer_their_own_track_only(namespace: str) -> None:
+    """A runner takes pickle: whoever reaches it runs code in it."""
+
+    def reaches(source: str, target: str) -> bool:
+        connect = f"import socket; socket.create_connection(({target!r}, 3000), 3)"
+        try:
+            run("kubectl", "exec", "-n", namespace, f"deploy/{APPLICATION}-{source}", "--", "python", "-c", connect)
+        except AssertionError as error:
+            assert "timed out" in str(error) or "refused" in str(error), error
+            return False
+        return True
+
+    api, runner = "support-ticket-intelligence", "embedding-runner"
+    tried = {
+        (source, target): reaches(source, f"{APPLICATION}-{target}")
+        for source in (f"blue-{api}", f"green-{api}", "blue-classifier-runner")
+        for target in (f"blue-{runner}", f"green-{runner}")
+    }
+    allowed = {pair for pair, reached in tried.items() if reached}
+    assert allowed == {(f"blue-{api}", f"blue-{runner}"), (f"green-{api}", f"green-{runner}")}, tried
 
 
 def _no_pod_restarted(api: client.ApiClient, namespace: str) -> None:
