@@ -6,6 +6,7 @@ regression, ONNX) for the probability of each label.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -18,7 +19,7 @@ from pydantic import BaseModel
 
 from batching_limits import refuse_bad_limits
 from request_gate import RequestGate
-from runner_calls import once_more
+from runner_calls import of_similar_cost, once_more
 from sentence_encoder import DIMENSIONS, SentenceEncoder, onnx_session
 from ticket_contract import Classification, ClassifyTicketRequest, ClassifyTicketResponse, VersionResponse
 from ticket_text import preprocessing
@@ -123,7 +124,7 @@ class SupportTicketIntelligence:
     @bentoml.api(route="/classify_ticket")
     async def classify_ticket(self, request: ClassifyTicketRequest, /) -> ClassifyTicketResponse:
         texts = [self.prepared(ticket.text) for ticket in request.tickets]
-        vectors = np.asarray(await once_more(lambda: self.embedder.to_async.encode(texts)))
+        vectors = np.concatenate(await asyncio.gather(*(self.encoded(call) for call in of_similar_cost(texts))))
         probabilities = np.asarray(await once_more(lambda: self.classifier.to_async.predict_proba(vectors)))
         best = probabilities.argmax(axis=1)
         return ClassifyTicketResponse(
@@ -133,6 +134,9 @@ class SupportTicketIntelligence:
                 for place, row in zip(best, probabilities, strict=True)
             ],
         )
+
+    async def encoded(self, texts: list[str]) -> np.ndarray:
+        return np.asarray(await once_more(lambda: self.embedder.to_async.encode(texts)))
 
     @bentoml.api(route="/version")
     async def version(self) -> VersionResponse:

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from bentoml.exceptions import ServiceUnavailable
 
-from runner_calls import once_more
+from runner_calls import of_similar_cost, once_more
 
 
 def calls(*outcomes: Exception | str) -> tuple[Callable[[], Awaitable[str]], list[Exception | str]]:
@@ -52,3 +52,22 @@ def test_any_other_failure_is_not_asked_again(failure: Exception) -> None:
     with pytest.raises(type(failure)):
         asyncio.run(once_more(call))
     assert left == ["never"]
+
+
+@pytest.mark.parametrize(
+    ("lengths", "calls"),
+    [
+        ([20] * 16, [16]),
+        ([4000] * 3, [1, 1, 1]),
+        ([1024, 1], [1, 1]),
+        ([512, 512, 512], [2, 1]),
+        ([20, 4000, 20, 20], [1, 1, 2]),
+    ],
+)
+def test_texts_travel_in_calls_of_similar_cost_and_in_their_order(lengths: list[int], calls: list[int]) -> None:
+    texts = [chr(ord("a") + place) * length for place, length in enumerate(lengths)]
+
+    found = of_similar_cost(texts)
+
+    assert [len(call) for call in found] == calls
+    assert [text for call in found for text in call] == texts
