@@ -69,7 +69,7 @@ def refusals(inspection: Inspection, file: str, size_limit: int = SIZE_LIMIT) ->
 
 
 def graph_problems(entry: str, services: Mapping[str, RecordedService], file: str) -> list[Problem]:
-    """What is wrong with who depends on whom: a cycle, a name that is no service."""
+    """What is wrong with who depends on whom: a circle, a name that is no service."""
     return [
         Problem(Place(file), pointer, f"[{name}] {wrong}", found, todo)
         for name, pointer, wrong, found, todo in _graph_of(entry, services)

@@ -58,8 +58,6 @@ class ImportReport(Model):
 
     entry: str
     services: dict[str, SeenService]
-    name_twice: list[str]
-    """Names that two different services carry."""
     read: list[str]
     """Environment variables that the Bento's own code asked for while it was imported, set or not."""
     read_all: bool
@@ -80,8 +78,8 @@ def facts(report: ImportReport) -> dict[str, JsonValue]:
     """Every single value that the import told, by its pointer."""
     found: dict[str, JsonValue] = {"entry": report.entry}
     for name, service in report.services.items():
-        told = service.model_dump(mode="json", exclude={"follows", "apis"})
-        found.update(_leaves(f"services.{name}", told))
+        told = service.model_dump(mode="json", exclude={"follows", "apis", "config"})
+        found.update(_leaves(f"services.{name}", {**told, **service.config}))
         for api, seen in service.apis.items():
             at = f"services.{name}.apis.{api}"
             found[f"{at}.route"], found[f"{at}.batchable"] = seen.route, seen.batchable

@@ -70,8 +70,6 @@ def _compare(manifest: Manifest, report: ImportReport, found: _Findings) -> None
     """What bento.yaml has from the build against what the code says now: a difference comes from outside the Bento."""
     reason = "is {!r} in bento.yaml, from the build, and {!r} on import: it depends on the machine; write the value in the code"
     built = {service.name: service for service in manifest.services}
-    for name in report.name_twice:
-        found.doubt(f"services.{name}", "two classes carry this name; give each its own with @bentoml.service(name=...)")
     pairs: list[tuple[str, JsonValue, JsonValue]] = [
         ("entry", manifest.entry_service, report.entry),
         ("services", list[JsonValue](sorted(built)), list[JsonValue](sorted(report.services))),

@@ -13,6 +13,9 @@ from bento_gitops.model.inspection import Remark
 MOST_VARIABLES = 16
 """More are not tried one at a time: each costs a process."""
 
+NEVER_SET = frozenset({"PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "HOME", "LANG", "TMPDIR", "BENTOML_HOME", "BENTOML_DO_NOT_TRACK"})
+"""What an import itself needs: another value would show how Python or BentoML fails, not what the Bento does."""
+
 DECLARED = ("name", "resources", "workers", "traffic", "envs", "labels", "path_prefix")
 _ADVICE = "write int(os.environ.get(NAME, DEFAULT)) in the decorator or as a constant of the module, or a plain number"
 
@@ -40,7 +43,7 @@ def prove(first: ImportReport, importer: Importer) -> Proof:
     before = facts(first)
     candidates = sorted({name for follows in limits.values() for name in follows.variables})
     if any(follows.beyond for follows in limits.values()):
-        candidates = sorted({*candidates, *first.read})
+        candidates = sorted({*candidates, *first.read} - NEVER_SET)
     probes = _probes(candidates, before, limits, importer)
     proved: dict[str, str] = {}
     unresolved = _declared(first)
@@ -60,7 +63,7 @@ def prove(first: ImportReport, importer: Importer) -> Proof:
                 unresolved.append(_may_follow(f"services.{service}.{declared}", follows, elsewhere))
     for probe in probes:
         for pointer, value in probe.differs.items():
-            if pointer not in limits:
+            if pointer not in limits and not any(pointer.startswith(f"{remark.pointer}.") for remark in unresolved):
                 text = f"is {before.get(pointer)!r}, but {value!r} with {_shown(probe.set)}; write the value in the code"
                 unresolved.append(Remark(pointer=pointer, reason=text))
     told: dict[str, Remark] = {}

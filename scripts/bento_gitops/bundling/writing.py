@@ -13,7 +13,7 @@ from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.problem import InvalidInput
 
 MODELINE = "# yaml-language-server: $schema=../../schemas/v1/bundle.schema.json"
-WIDTH = 150
+WIDTH = 160
 """The longest line that a map may take to stand on one."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9/_.][A-Za-z0-9/_.:@=+-]*")
@@ -72,10 +72,11 @@ def _quoted(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    """Without an exponent: YAML 1.1 and 1.2 disagree on those. Whole numbers as whole numbers."""
-    if value == int(value):
+    """Without an exponent: YAML 1.1 and 1.2 disagree on those. Whole numbers as such, while every reader can count them."""
+    if value == int(value) and abs(value) < 1 << 53:
         return str(int(value))
-    return f"{Decimal(repr(value)):f}"
+    text = f"{Decimal(repr(value)):f}"
+    return text if "." in text else f"{text}.0"
 
 
 def _is_plain(text: str) -> bool:

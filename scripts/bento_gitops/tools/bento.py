@@ -146,8 +146,9 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def find_python(given: Path | None) -> Path:
     """The Python that the Bento's dependencies are installed in. Raises ToolFailed with what was tried."""
+    # Absolute but not resolved: a virtual environment is known by the link that its python is.
     candidates = (
-        [given]
+        [given.absolute()]
         if given
         else [Path(sys.executable), *(Path(found) for found in map(shutil.which, ("python", "python3")) if found)]
     )

@@ -283,7 +283,7 @@ class Watch:
         read, walk = environment.__getitem__, environment.__iter__
 
         def watched_read(mapping: Any, key: Any) -> Any:
-            if isinstance(key, str) and self.is_own():
+            if isinstance(key, str) and self.is_own(key):
                 self.names.add(key)
             return read(mapping, key)
 
@@ -294,10 +294,13 @@ class Watch:
         environment.__getitem__ = watched_read
         environment.__iter__ = watched_walk
 
-    def is_own(self) -> bool:
+    def is_own(self, key: str = "") -> bool:
         frame: Any = inspect.currentframe()
         while frame is not None:
             file = frame.f_code.co_filename
+            package = frame.f_globals.get("__name__", "").split(".")[0].strip("_").upper()
+            if package and key.startswith(package + "_"):
+                return False  # a library's switch for itself: PYDANTIC_DISABLE_PLUGINS, read by pydantic
             if file.startswith(self.source):
                 return True
             if file.startswith(("<frozen importlib", *self.bentoml)):
@@ -318,21 +321,16 @@ def told_by(folder: Path) -> dict[str, Any]:
     if not isinstance(entry, sdk.Service):
         raise TypeError("a Service of BentoML before 1.2: rewrite it with @bentoml.service")
     services: dict[str, Any] = {}
-    name_twice: set[str] = set()
     waiting = [entry]
-    while waiting:  # not all_services(): that gives up on a cycle and on names that stand twice
+    while waiting:  # not all_services(): a circle of dependencies has to be told, and that does not come back from one
         service = waiting.pop(0)
-        if service.name in services:
-            if services[service.name] is not service:
-                name_twice.add(service.name)
-            continue
-        services[service.name] = service
-        waiting.extend(dependency.on for dependency in service.dependencies.values() if dependency.on is not None)
+        if service.name not in services:
+            services[service.name] = service
+            waiting.extend(dependency.on for dependency in service.dependencies.values() if dependency.on is not None)
     reader = Reader(source)
     return {
         "entry": entry.name,
         "services": {name: told(service, written(reader, service)) for name, service in services.items()},
-        "name_twice": sorted(name_twice),
         "read": sorted(watch.names),
         "read_all": watch.all,
     }
@@ -367,6 +365,23 @@ def told(service: Any, follows: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def failure(error: BaseException, folder: Path) -> str:
+    """What went wrong, with the line of the Bento that it came from; BentoML wraps the error that counts in one of its own."""
+    where, cause, inner = "", error, error.__cause__ or error.__context__
+    for candidate in (error, inner):
+        frames = [
+            frame
+            for frame in traceback.extract_tb(candidate and candidate.__traceback__)
+            if frame.filename.startswith(str(folder))
+        ]
+        if candidate is not None and frames:
+            where, cause = str(Path(frames[-1].filename).relative_to(folder)) + ":" + str(frames[-1].lineno) + ": ", candidate
+    why = "".join(traceback.format_exception_only(type(cause), cause)).strip()
+    if isinstance(cause, SystemExit):
+        why = "the code ended the process while it was imported: " + why
+    return where + why
+
+
 def main() -> int:
     folder, report = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     code = 0
@@ -374,12 +389,7 @@ def main() -> int:
         answer = told_by(folder)
         text = json.dumps(answer)
     except BaseException as error:  # SystemExit too: that is one of the ways in which importing ends
-        code, why = 3, "".join(traceback.format_exception_only(type(error), error)).strip()
-        if isinstance(error, SystemExit):
-            why = "the code ended the process while it was imported: " + why
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(folder))]
-        where = str(Path(frames[-1].filename).relative_to(folder)) + ":" + str(frames[-1].lineno) + ": " if frames else ""
-        text = json.dumps({"failed": where + why})
+        code, text = 3, json.dumps({"failed": failure(error, folder)})
     report.write_text(text, encoding="utf-8")
     return code
 
