@@ -11,6 +11,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .tools/.ready
 
+CODE := $(wildcard scripts tests benchmarks examples)
+
 # What examples add: files that tests need, targets that test, images that the cluster smoke loads.
 TEST_NEEDS :=
 TEST_TARGETS :=
@@ -56,8 +58,8 @@ validate: $(TOOLS) ## renders all objects and checks them against the schemas of
 
 .PHONY: check
 check: $(READY) ## what needs no test: format, lint, types, imports, generated files
-	@$(BIN)/ruff format --quiet --check scripts tests benchmarks || { echo "not formatted; run: make format"; exit 1; }
-	@$(BIN)/ruff check --quiet scripts tests benchmarks
+	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "not formatted; run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet $(CODE)
 	@$(BIN)/basedpyright --warnings | tail -n 40
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@$(BIN)/bento-gitops schemas generate --check
@@ -71,8 +73,8 @@ test: $(TOOLS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example 
 
 .PHONY: format
 format: $(READY) ## formats the code
-	@$(BIN)/ruff check --quiet --fix-only scripts tests benchmarks
-	@$(BIN)/ruff format --quiet scripts tests benchmarks
+	@$(BIN)/ruff check --quiet --fix-only $(CODE)
+	@$(BIN)/ruff format --quiet $(CODE)
 
 .PHONY: generate
 generate: $(READY) ## writes the generated files: JSON Schemas, the chart's schema and table

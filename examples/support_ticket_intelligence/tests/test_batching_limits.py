@@ -8,9 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLE, start
-
 from batching_limits import VARIABLES, refuse_bad_limits
+from conftest import EXAMPLE, start
 
 
 def test_values_and_their_absence_are_accepted() -> None:

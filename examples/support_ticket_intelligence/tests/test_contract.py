@@ -6,9 +6,8 @@ import difflib
 
 import pytest
 from conftest import EXAMPLE
-from pydantic import ValidationError
-
 from make_contract import contract
+from pydantic import ValidationError
 from ticket_contract import Classification, ClassifyTicketRequest, ClassifyTicketResponse
 
 

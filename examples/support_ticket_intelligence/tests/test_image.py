@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from conftest import EXAMPLE
-
 from image.archive import Configuration, write_archive
 from image.debian import BaseError, base_layer
 from image.layer import Layer

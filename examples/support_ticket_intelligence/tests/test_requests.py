@@ -6,7 +6,6 @@ import json
 
 import pytest
 from conftest import Server
-
 from request_gate import MAX_BODY
 from ticket_contract import MAX_TEXT, MAX_TICKETS
 

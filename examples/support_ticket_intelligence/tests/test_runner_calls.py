@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 from bentoml.exceptions import ServiceUnavailable
-
 from runner_calls import of_similar_cost, once_more
 
 

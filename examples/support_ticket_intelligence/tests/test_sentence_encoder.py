@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from sentence_encoder import DIMENSIONS, TOKENS_AT_ONCE, SentenceEncoder, groups
 from train import ENCODER
 

@@ -93,7 +93,9 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def components(objects: list[dict[str, Any]], folder: Path) -> list[Served]:
     deployments = [thing for thing in objects if thing["kind"] == "Deployment"]
-    addresses = {thing["metadata"]["name"]: f"127.0.7.{number}" for number, thing in enumerate(deployments, 1)}
+    # A loopback network of this process's own: the port is the chart's, and another run may listen on it at the same time.
+    network = f"127.{os.getpid() % 250 + 2}.{os.getpid() // 250 % 250 + 2}"
+    addresses = {thing["metadata"]["name"]: f"{network}.{number}" for number, thing in enumerate(deployments, 1)}
     configurations = {thing["metadata"]["name"]: thing["data"] for thing in objects if thing["kind"] == "ConfigMap"}
     result: list[Served] = []
     for deployment in deployments:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import bentoml
 import pytest
-
 from train import DATA, ENCODER, RECIPES, REPORTS, Recipe, data_set, encoder_of, trained
 
 
