@@ -93,4 +93,4 @@ def test_there_is_a_schema_of_each_kind_of_file_and_it_explains_itself() -> None
         assert schema["description"]
         assert '"default": null' not in json.dumps(schema)
     assert "later entries win" in SCHEMAS["overrides"]["description"]
-    assert SCHEMAS["environment"]["properties"]["override_max"]["description"].startswith("The longest time")
+    assert SCHEMAS["release"]["$defs"]["ReleasedTrack"]["properties"]["ready_for"]["description"].startswith("Percent of")

@@ -54,7 +54,8 @@ def documents(output: str) -> Iterator[Document]:
     parts = _SOURCE.split(output)
     for source, text in zip(parts[1::2], parts[2::2], strict=True):
         chart, _, template = source.rpartition("/templates/")
-        yield Document(chart, f"templates/{template}", text)
+        # How many blank lines follow a document depends on what Helm prints after it.
+        yield Document(chart, f"templates/{template}", text.rstrip("\n") + "\n")
 
 
 def read(document: Document) -> Object | None:

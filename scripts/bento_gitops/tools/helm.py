@@ -249,11 +249,13 @@ _EXECUTION = re.compile(r"(?:execution|parse) error at \((?P<at>[^)]+)\): (?P<se
 _TEMPLATE = re.compile(
     r"^(?:template: )?(?P<at>\S+/templates/\S+?:\d+)(?::\d+)?:?\s+executing \"[^\"]*\" at <.*?>:\s*(?P<sentence>.*)", re.DOTALL
 )
-_NOT_YAML = re.compile(r"YAML parse error on (?P<at>\S+): error converting YAML to JSON: (?:yaml: )?(?P<sentence>.*)", re.DOTALL)
+_NOT_YAML = re.compile(
+    r"YAML parse error on (?P<at>\S+): error converting YAML to JSON: (?:yaml: )?(?:line \d+: )?(?P<sentence>.*)", re.DOTALL
+)
 _CALLING = re.compile(r"error calling \w+:\s*")
 _NESTED = re.compile(r"^(?:template: )?\S+/templates/\S+?:\d+(?::\d+)?:?\s+executing \"[^\"]*\" at <.*?>:\s*", re.DOTALL)
 _SCHEMA = re.compile(r"^- at '(?P<path>[^']*)': (?P<sentence>.*)$", re.MULTILINE)
-_UNION = re.compile(r"'?(?:anyOf|oneOf|allOf)'? failed")
+_UNION = re.compile(r"'?(?:anyOf|oneOf|allOf|validation)'? failed")
 _UNKNOWN = re.compile(r"additional properties (?P<names>.*) not allowed")
 _ANY_OF = re.compile(r"^\s+- at '(?P<path>[^']*)': (?P<sentence>.*)$", re.MULTILINE)
 
@@ -274,7 +276,7 @@ def _refusals(errors: str, chart: str) -> list[Refusal]:
         for match in lines:
             found.update(_schema_refusals(match["path"].strip("/").replace("/", "."), match["sentence"]))
     elif match := _EXECUTION.search(text):
-        found.add(Refusal(match["sentence"].strip(), template=_inside(match["at"])))
+        found.update(_chart_refusals(match["sentence"].strip(), _inside(match["at"])))
     elif match := _TEMPLATE.search(text):
         sentence = _CALLING.sub("", match["sentence"]).strip()
         while nested := _NESTED.match(sentence):
@@ -295,6 +297,18 @@ def _schema_refusals(pointer: str, sentence: str) -> Iterator[Refusal]:
             yield Refusal("the chart knows no such value", f"{pointer}.{name}".lstrip("."))
     else:
         yield Refusal(sentence, pointer)
+
+
+def _chart_refusals(text: str, template: str) -> Iterator[Refusal]:
+    """What the chart's own checks say: one sentence, or a heading and an indented line `pointer: sentence` for each."""
+    heading, *lines = text.splitlines()
+    if not lines or not all(line.startswith("  ") for line in lines if line.strip()):
+        yield Refusal(text, template=template)
+        return
+    for line in filter(None, map(str.strip, lines)):
+        pointer, separator, sentence = line.partition(": ")
+        pointed = bool(separator) and not re.search(r"\s", pointer)
+        yield Refusal(sentence, pointer, template) if pointed else Refusal(f"{heading} {line}", template=template)
 
 
 def _inside(path: str) -> str:

@@ -1,0 +1,176 @@
+"""validate: problems at the lines of the values, differences between two Helms, renders that are not the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from bento_gitops.cli.main import app
+from bento_gitops.model.problem import InvalidInput
+from bento_gitops.operations.manifests import write_manifests
+from bento_gitops.operations.validate import validate_values
+from typer.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "tests/tools/chart"
+
+
+def chart(folder: Path, **templates: str) -> Path:
+    """The tiny chart with further templates."""
+    copy = folder / "chart"
+    shutil.copytree(TINY, copy)
+    for name, text in templates.items():
+        (copy / f"templates/{name}.yaml").write_text(text)
+    return copy
+
+
+def problems(values: dict[str, str], of: Path, *, thorough: bool = False) -> list[str]:
+    return [str(problem) for problem in validate_values(ROOT, values, of, thorough=thorough).problems]
+
+
+def test_right_values_have_no_problem_and_every_object_is_counted() -> None:
+    report = validate_values(
+        ROOT, {"dev/one": "application: one\n", "prod/one": "application: one\ntracks: {green: {weight: 0}}\n"}, TINY
+    )
+    assert [(one.application, one.objects, one.problems) for one in report.checked] == [("dev/one", 3, ()), ("prod/one", 5, ())]
+    assert report.versions == ("1.34", "1.35", "1.36", "1.37")
+
+
+def test_a_refused_value_is_told_at_its_line() -> None:
+    values = {
+        "dev/one": "application: one\ntracks:\n  blue:\n    weight: 200\nimag: x\n",
+        "dev/two": "refuse: two has no track\n",
+        "dev/three": "application: three\n",
+    }
+    assert problems(values, TINY) == [
+        "environments/dev/one/values.yaml:4: tracks.blue.weight: maximum: got 200, want 100",
+        "environments/dev/one/values.yaml:5: imag: the chart knows no such value",
+        "environments/dev/two/values.yaml: two has no track; refused by templates/deployment.yaml:1 of the chart",
+    ]
+
+
+def test_a_wrong_object_is_told_with_its_template() -> None:
+    assert problems({"dev/one": "application: one\nunquoted: '3000'\nimage: x\n"}, TINY) == [
+        "environments/dev/one/values.yaml: Deployment/one-blue-api spec.template.spec.containers[0].env[0].value: "
+        "must be text (found 3000); rendered by templates/deployment.yaml"
+    ]
+
+
+def test_what_depends_on_the_cluster_or_on_helm_is_found(tmp_path: Path) -> None:
+    template = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\ndata: {minor: {{ .Capabilities.KubeVersion.Minor | quote }}}\n"
+    )
+    assert problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template)) == [
+        "environments/dev/one/values.yaml: v1 ConfigMap/it data.minor: Helm 4 (for Kubernetes 1.37) and Helm 3.19 (for 1.34) "
+        "render different objects (found '37' and '34'); let the template depend on values alone"
+    ]
+
+
+def test_an_object_that_only_one_helm_renders_is_found(tmp_path: Path) -> None:
+    template = '{{ if semverCompare ">=1.36-0" .Capabilities.KubeVersion.Version }}\n'
+    template += "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\n{{ end }}\n"
+    [problem] = problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template))
+    assert "v1 ConfigMap/it: Helm 4" in problem
+    assert "(found a mapping and nothing)" in problem
+
+
+def test_renders_that_differ_from_each_other_are_found_when_asked(tmp_path: Path) -> None:
+    template = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\ndata: {salt: "{{ randAlphaNum 8 }}"}\n'
+    of = chart(tmp_path, salted=template)
+    assert problems({"dev/one": "application: one\n"}, TINY, thorough=True) == []
+    found = problems({"dev/one": "application: one\n"}, of, thorough=True)
+    assert (
+        "environments/dev/one/values.yaml: 25 renders are not the same bytes (found they differ in templates/salted.yaml); "
+        "let the template walk through maps in order"
+    ) in found
+
+
+def test_schemas_of_the_fork_win_over_ours_and_kinds_without_any_are_counted(tmp_path: Path) -> None:
+    template = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: it}\nspec: {rulez: []}\n"
+    template += "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: it}\n"
+    of = chart(tmp_path, route=template)
+    values = {"dev/one": "application: one\n", "dev/two": "application: two\n"}
+    report = validate_values(ROOT, values, of)
+    assert {problem.pointer for problem in report.problems} == {"HTTPRoute/it spec.rulez"}
+    assert report.unchecked == {"example.com/v1 Widget": 2}
+
+    local = tmp_path / "policies/local/schemas"
+    for path, schema in {"gateway.networking.k8s.io/httproute_v1": {}, "example.com/widget_v1": {"required": ["spec"]}}.items():
+        (local / path).parent.mkdir(parents=True, exist_ok=True)
+        (local / f"{path}.json").write_text(json.dumps(schema))
+    report = validate_values(tmp_path, values, of)
+    assert {problem.pointer for problem in report.problems} == {"Widget/it spec"}
+    assert report.unchecked == {}
+
+    (local / "example.com/widget_v1.json").write_text("{")
+    with pytest.raises(InvalidInput, match=r"policies/local/schemas/example\.com/widget_v1\.json: not JSON"):
+        validate_values(tmp_path, values, of)
+
+
+def test_manifests_are_one_file_for_each_application_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    values = {"dev/one": "application: one\n", "prod/one": "application: one\ntracks: {green: {weight: 0}}\n"}
+    out = tmp_path / "out"
+    assert write_manifests(ROOT, values, out, TINY) == [out / "dev/one.yaml", out / "prod/one.yaml"]
+    text = (out / "dev/one.yaml").read_text()
+    assert text.startswith("---\n# Source: templates/configmap.yaml\napiVersion: v1\n")
+    assert text.count("\n---\n# Source: ") == 2
+    assert write_manifests(ROOT, values, out, TINY) == []
+    with pytest.raises(InvalidInput, match=r"environments/dev/two/values\.yaml: no; refused by"):
+        write_manifests(ROOT, {"dev/one": "application: other\n", "dev/two": "refuse: 'no'\n"}, out, TINY)
+    assert (out / "dev/one.yaml").read_text() == text
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """The fleet that tests use, with the repository's own chart and schemas."""
+    root = tmp_path / "fleet"
+    shutil.copytree(ROOT / "tests/fleet", root, ignore=shutil.ignore_patterns("charts"))
+    shutil.copytree(ROOT / "charts/bento-serving", root / "charts/bento-serving")
+    shutil.copytree(ROOT / "schemas", root / "schemas")
+    return root
+
+
+def run(root: Path, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["--root", str(root), *arguments])
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_the_command_checks_every_application_of_the_fleet(fleet: Path) -> None:
+    code, said = run(fleet, "validate", "--json")
+    report = json.loads(said)
+    assert (code, report["problems"], report["unchecked"]) == (0, [], {})
+    assert {one["environment"] for one in report["applications"]} == {"dev", "staging", "prod"}
+    assert all(one["objects"] > 5 for one in report["applications"])
+
+
+def test_the_command_prints_a_line_for_each_problem_and_exits_1(fleet: Path) -> None:
+    service = fleet / "charts/bento-serving/templates/track/service.yaml"
+    service.write_text(service.read_text().replace("kind: Service\n", "kind: Servce\n"))
+    code, said = run(fleet, "validate", "prod")
+    assert code == 1
+    assert "PROBLEMS" in said
+    assert "there is no such kind (found v1 Servce); did you mean 'Service'?; rendered by templates/track/service.yaml" in said
+
+
+def test_generated_schemas_are_checked_and_written(fleet: Path) -> None:
+    run(fleet, "schemas", "generate")
+    assert run(fleet, "schemas", "generate", "--check")[0] == 0
+    schema = fleet / "schemas/v1/config.schema.json"
+    before = schema.read_text()
+    schema.write_text("{}")
+    (fleet / "schemas/v1/release.schema.json").unlink()
+    code, said = run(fleet, "schemas", "generate", "--check")
+    assert code == 3
+    assert said.splitlines() == ["stale: schemas/v1/config.schema.json", "stale: schemas/v1/release.schema.json"]
+    assert schema.read_text() == "{}"
+    assert run(fleet, "schemas", "generate")[0] == 0
+    assert schema.read_text() == before
+    assert run(fleet, "schemas", "generate", "--check")[0] == 0
+
+
+def test_the_committed_schemas_and_chart_files_are_what_the_models_say() -> None:
+    assert run(ROOT, "schemas", "generate", "--check") == (0, "all generated schemas are what the models say\n")

