@@ -143,12 +143,12 @@ def _print(bundle: Bundle) -> None:
 
     console = Console(highlight=False)
     console.print(f"[bold]{bundle.application} {bundle.tag}[/]  created {bundle.created}")
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("bento", f"{bundle.bento}  (BentoML {bundle.bentoml}, Python {bundle.python})")
-    facts.add_row("image", f"{bundle.image.repository}@{bundle.image.digest}")
+    facts = {"bento": f"{bundle.bento}  (BentoML {bundle.bentoml}, Python {bundle.python})"}
+    facts["image"] = f"{bundle.image.repository}@{bundle.image.digest}"
     if bundle.source:
-        facts.add_row("source", f"{bundle.source.repository} {bundle.source.commit}")
-    console.print(facts)
+        facts["source"] = f"{bundle.source.repository} {bundle.source.commit}"
+    for name, fact in facts.items():
+        console.print(f"{name:<8}{fact}", soft_wrap=True, markup=False)  # whole, for copying
     services = Table(
         "service", "role", "depends on", "resources", "workers", "timeout", "concurrency", title="services", title_justify="left"
     )
