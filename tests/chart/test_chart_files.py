@@ -72,42 +72,38 @@ def test_every_template_gives_an_object_for_some_values_of_ci(template: object) 
     assert not [path for path in wanted if not re.search(rf"# Source: {re.escape(path)}\n\w", rendered)]
 
 
-def marked(path: Path, name: str, without: set[str]) -> tuple[str, list[str], set[str]]:
-    """A template that fails on entry into any branch, except those in `without`; all branches, and those that refuse values."""
+def marked(path: Path, name: str, refusing: bool, without: set[str]) -> tuple[str, set[str]]:
+    """A template that fails on entry into a branch, and the branches of that kind: those that refuse values, or all others."""
     text = path.read_text()
-    found: list[str] = []
-    refusing: set[str] = set()
+    found: set[str] = set()
 
     def with_mark(action: re.Match[str]) -> str:
-        if action["word"] in ("end", "define"):
+        if action["word"] in ("end", "define") or bool(REFUSES.match(text, action.end())) != refusing:
             return action[0]
-        branch = f"{name}:{text.count(chr(10), 0, action.start()) + 1}:{len(found)}"
-        found.append(branch)
-        if REFUSES.match(text, action.end()):
-            refusing.add(branch)
+        line, column = text.count("\n", 0, action.start()) + 1, action.start() - text.rfind("\n", 0, action.start())
+        branch = f"{name}:{line}:{column}"
+        found.add(branch)
         return action[0] if branch in without else f'{action[0]}{{{{- fail "reached branch {branch}" -}}}}'
 
-    return ACTION.sub(with_mark, text), found, refusing
+    return ACTION.sub(with_mark, text), found
 
 
-def reached(helm: Path, folder: Path, values: list[str]) -> tuple[set[str], set[str], set[str]]:
-    """All branches of the templates, those that refuse values, and those that a render of some values entered.
+def reached(helm: Path, folder: Path, values: list[str], *, refusing: bool) -> tuple[set[str], set[str]]:
+    """The branches of the templates that refuse values (or the others), and those of them that a render of some values entered.
 
-    Each branch is made to fail; a failing branch is reached, is let through, and the render is tried again.
+    Each is made to fail; one that fails is reached, is let through, and the render is tried again.
     """
     chart = folder / CHART.name
     shutil.copytree(CHART, chart)
     every: set[str] = set()
-    refusing: set[str] = set()
     entered: set[str] = set()
 
     def write() -> None:
         for path in TEMPLATES:
             name = path.relative_to(CHART / "templates").as_posix()
-            text, found, refuses = marked(path, name, entered)
+            text, found = marked(path, name, refusing, entered)
             (chart / "templates" / name).write_text(text)
             every.update(found)
-            refusing.update(refuses)
 
     write()
     for given in values:
@@ -123,18 +119,18 @@ def reached(helm: Path, folder: Path, values: list[str]) -> tuple[set[str], set[
                 assert hit[1] not in entered
                 entered.add(hit[1])
                 write()
-    return every, refusing, entered
+    return every, entered
 
 
 def test_the_values_of_ci_reach_every_branch_that_does_not_refuse(helm: Path, tmp_path: Path) -> None:
-    every, refusing, entered = reached(helm, tmp_path, [file.read_text() for file in CI])
+    every, entered = reached(helm, tmp_path, [file.read_text() for file in CI], refusing=False)
     assert len(every) > 80
-    assert not every - refusing - entered
+    assert not every - entered
 
 
 def test_the_refused_values_reach_every_branch_that_refuses(helm: Path, tmp_path: Path) -> None:
     files = sorted((Path(__file__).parent / "refused").glob("*.yaml"))
     refused = [json.dumps(laid_over(tickets(), yaml.safe_load(file.read_text()))) for file in files]
-    _, refusing, entered = reached(helm, tmp_path, [*refused, "{}"])
-    assert len(refusing) > 15
-    assert not refusing - entered
+    every, entered = reached(helm, tmp_path, [*refused, "{}"], refusing=True)
+    assert len(every) > 15
+    assert not every - entered

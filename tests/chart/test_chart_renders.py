@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from serving_chart import CHART, CI, Rendered, said, tickets, two_tracks
+from serving_chart import CHART, CI, Map, Rendered, said, tickets, two_tracks
 
 Render = Callable[..., Rendered]
 
 
-def sorted_objects(text: str) -> list[dict[str, object]]:
+def sorted_objects(text: str) -> list[Map]:
     found = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
     return sorted(found, key=lambda each: (each["kind"], each["metadata"]["name"]))
 
