@@ -25,8 +25,11 @@ class Shape:
     def below(self, key: str | int) -> Shape:
         """The shape at a key, in either spelling."""
         if self.fields is not None:
-            for snake, (camel, inner) in self.fields.items():
-                if key in (snake, camel):
+            known = self.fields.get(str(key))
+            if known is not None:
+                return known[1]
+            for camel, inner in self.fields.values():
+                if key == camel:
                     return inner
         return self.item or NOTHING
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
+from functools import cache
 
 from bento_gitops.layers.marked import Plain
-from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap
+from bento_gitops.layers.merging import ABSENT, Layer, Leaf, ResolvedMap
 from bento_gitops.model.shape import NOTHING, Shape, shape_of
 from bento_gitops.model.values import Values
 
@@ -29,52 +29,51 @@ Path = tuple[str, ...]
 def values_text(values: ResolvedMap, target: str) -> str:
     """The file's text. `target` is ENV/APP, named in the header."""
     lines = [line.format(target=target) for line in HEADER]
-    lines += [line for line, _ in _lines(values, shape_of(Values), 0, ())]
+    lines += [line for line, _ in _lines(values)]
     return "\n".join(lines) + "\n"
 
 
 def path_at(values: ResolvedMap, line: int) -> Path | None:
     """The snake_case path of what stands in a line of the text, counted from 1; None for the header and lines beyond."""
     index = line - 1 - len(HEADER)
-    paths = [path for _, path in _lines(values, shape_of(Values), 0, ())]
+    paths = [path for _, path in _lines(values)]
     return paths[index] if 0 <= index < len(paths) else None
 
 
-def _lines(tree: ResolvedMap, shape: Shape, depth: int, path: Path) -> Iterator[tuple[str, Path]]:
+def _lines(values: ResolvedMap) -> list[tuple[str, Path]]:
     """Each line with the path of the value in it. Values of the chart itself are left to the chart."""
-    indent = "  " * depth
+    lines: list[tuple[str, Path]] = []
+    _add_lines(values, shape_of(Values), "", (), lines)
+    return lines
+
+
+def _add_lines(tree: ResolvedMap, shape: Shape, indent: str, path: Path, lines: list[tuple[str, Path]]) -> None:
     fields = shape.fields or {}
     for key, value in tree.items():
-        if key in _NOT_VALUES or not _counts(value):
+        if key in _NOT_VALUES:
             continue
         name, below = fields.get(key, (key, shape.item or NOTHING))
         here = (*path, key)
-        if isinstance(value, Leaf):
-            yield from _leaf_lines(indent, scalar(name), value, here)
-        else:
-            yield f"{indent}{scalar(name)}:", here
-            yield from _lines(value, below, depth + 1, here)
+        start = f"{indent}{_key(name)}:"
+        if not isinstance(value, Leaf):
+            lines.append((start, here))
+            before = len(lines)
+            _add_lines(value, below, indent + "  ", here, lines)
+            if len(lines) == before:
+                lines.pop()  # nothing below is said by a layer other than the chart
+        elif value.value is not ABSENT and (layer := value.source.layer) != "chart":
+            lines += [(line, here) for line in _leaf_lines(indent, start, value.value, layer)]
 
 
-def _leaf_lines(indent: str, name: str, leaf: Leaf, path: Path) -> Iterator[tuple[str, Path]]:
-    layer = leaf.source.layer
-    assert leaf.value is not ABSENT
-    value: Plain = leaf.value
+def _leaf_lines(indent: str, start: str, value: Plain, layer: Layer) -> list[str]:
     if isinstance(value, list) and value:
-        yield f"{indent}{name}:", path
-        for item in value:
-            yield f"{indent}  - {_flow(item)}  # {layer}", path
-    elif isinstance(value, list | dict):
-        yield f"{indent}{name}: {_flow(value)}  # {layer}", path
-    else:
-        yield f"{indent}{name}: {scalar(value)}  # {layer}", path
+        return [start, *(f"{indent}  - {_flow(item)}  # {layer}" for item in value)]
+    return [f"{start} {_flow(value)}  # {layer}"]
 
 
-def _counts(tree: Resolved) -> bool:
-    """Whether anything below is said by a layer other than the chart."""
-    if isinstance(tree, Leaf):
-        return tree.value is not ABSENT and tree.source.layer != "chart"
-    return any(_counts(value) for value in tree.values())
+@cache
+def _key(name: str) -> str:
+    return scalar(name)
 
 
 def _flow(value: Plain) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from bento_gitops.layers.marked import Marked, MarkedMap, Plain, place_of, plain
 from bento_gitops.layers.merging import Layer, Leaf, Resolved, ResolvedMap, Said
 from bento_gitops.layers.reading import Read
 from bento_gitops.layers.resolving import Resolution, Sources, resolve, role_of
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.problem import InvalidInput, Place, Problem
-from bento_gitops.model.shape import Shape, shape_of
+from bento_gitops.model.shape import NOTHING, Shape, shape_of
 from bento_gitops.model.values import Values
 from bento_gitops.rendering.capacity import with_capacity
 
@@ -158,7 +156,8 @@ def _ordered(tree: Resolved, shape: Shape) -> Resolved:
     """The tree with the keys of models in the models' order; names of people's own keep theirs."""
     if isinstance(tree, Leaf):
         return tree
-    names: Sequence[str] = shape.names(camel=False)
-    known = {name: tree[name] for name in names if name in tree}
-    rest: Mapping[str, Resolved] = {key: value for key, value in tree.items() if key not in known}
-    return {key: _ordered(value, shape.below(key)) for key, value in {**known, **rest}.items()}
+    result: ResolvedMap = {name: _ordered(tree[name], below) for name, (_, below) in (shape.fields or {}).items() if name in tree}
+    for key, value in tree.items():
+        if key not in result:
+            result[key] = _ordered(value, shape.item or NOTHING)
+    return result

@@ -58,11 +58,15 @@ class Fleet:
 
     tree: Tree
     _read: dict[str, Read[Any] | InvalidInput] = field(default_factory=dict[str, "Read[Any] | InvalidInput"])
+    _tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    _environments: list[str] | None = None
     _chart: MarkedMap | None = None
 
     def environments(self) -> list[str]:
         """The names of the environments, sorted."""
-        return [PurePosixPath(path).parent.name for path in self.tree.glob("environments/*/environment.yaml")]
+        if self._environments is None:
+            self._environments = [PurePosixPath(path).parent.name for path in self.tree.glob("environments/*/environment.yaml")]
+        return self._environments
 
     def targets(self) -> list[Target]:
         """Every application in every environment: whatever has a release or a config."""
@@ -183,7 +187,10 @@ class Fleet:
 
     def tags(self, application: str) -> tuple[str, ...]:
         """The tags of an application's bundles, sorted."""
-        return tuple(path.split("/")[2].removesuffix(".yaml") for path in self.tree.glob(f"bundles/{application}/*.yaml"))
+        if application not in self._tags:
+            paths = self.tree.glob(f"bundles/{application}/*.yaml")
+            self._tags[application] = tuple(path.split("/")[2].removesuffix(".yaml") for path in paths)
+        return self._tags[application]
 
     def file(self, path: str, model: type[M], *, needed: bool = True) -> Read[M] | None:
         """A file as its model; None where it is not there and need not be.
