@@ -79,6 +79,13 @@ def test_strangers_reach_nothing_behind_a_gateway(render: Render, stranger: tupl
     assert not [name for name, labels in pods(found).items() if allows(found, "Ingress", labels, stranger, 3000)]
 
 
+def test_the_gateway_s_pods_may_run_in_another_namespace_than_the_gateway(render: Render) -> None:
+    found = render(two_tracks(routing={"gateway": {"podNamespace": "proxies"}}))
+    api = pods(found)["tickets-blue-tickets"]
+    assert allows(found, "Ingress", api, ("proxies", {"app": "gateway"}), 3000)
+    assert not allows(found, "Ingress", api, GATEWAY, 3000)
+
+
 def test_the_gateway_s_pods_reach_the_apis_alone(render: Render) -> None:
     found = render(two_tracks(monitoring=MONITORED))
     reached = {name for name, labels in pods(found).items() if allows(found, "Ingress", labels, GATEWAY, 3000)}

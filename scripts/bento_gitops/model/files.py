@@ -68,6 +68,8 @@ class Gateway(Model):
     name: DnsLabel
     namespace: DnsLabel
     listener: DnsLabel | None = None
+    pod_namespace: DnsLabel | None = None
+    """Where the pods run, if not in the Gateway's namespace."""
     pod_labels: dict[LabelKey, LabelValue]
 
 

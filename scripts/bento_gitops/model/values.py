@@ -46,6 +46,8 @@ class ResolvedGateway(Model):
     name: DnsLabel | None = None
     namespace: DnsLabel | None = None
     listener: DnsLabel | None = None
+    pod_namespace: DnsLabel | None = None
+    """Where the Gateway's pods run, if not in its namespace."""
     pod_labels: dict[LabelKey, LabelValue] | None = None
 
 
