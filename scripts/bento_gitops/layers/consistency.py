@@ -23,7 +23,7 @@ def _release(release: Release, tree: MarkedMap) -> Iterator[Problem]:
     named = {"stable": release.stable, "candidate": release.candidate}
     for word, track in named.items():
         if track is not None and track not in release.tracks:
-            advice = did_you_mean(track, release.tracks)
+            advice = did_you_mean(track, release.tracks) if release.tracks else "add the track"
             yield Problem(place_of(tree, word), word, "there is no such track", f"'{track}'", advice)
     if release.candidate == release.stable:
         stable = place_of(tree, "stable")
@@ -60,6 +60,8 @@ def _weights(release: Release, tree: MarkedMap) -> Iterator[Problem]:
         )
         found = f"{parts} = {total}" if parts else "no track"
         yield Problem(place_of(tree, "tracks"), "tracks", "the weights must add up to 100", found, "mend the weights")
+    if any(track not in release.tracks for track in (release.stable, release.candidate) if track):
+        return  # said already; which track is neither cannot be told
     for name, track in release.tracks.items():
         if track.weight and name not in (release.stable, release.candidate):
             yield Problem(

@@ -75,15 +75,17 @@ class _Check:
         sleep, timeout = self.leaf("termination", "pre_stop_seconds"), self.leaf("traffic", "timeout")
         if not grace or not timeout:
             return
-        needed = float(str(timeout.value)) + (float(str(sleep.value)) if sleep else 0)
-        if float(str(grace.value)) < needed:
-            self.add(
-                grace,
-                "termination.grace_period_seconds",
-                "a pod would be killed before its last requests end: pre_stop_seconds and traffic.timeout"
-                f" ({timeout.source.place}) come to {needed:g} s",
-                "raise it, or shorten the timeout",
-            )
+        pause = float(str(sleep.value)) if sleep else 0
+        needed = float(str(timeout.value)) + pause
+        if float(str(grace.value)) >= needed:
+            return
+        wrong = f"a pod would be killed before its last requests end: pre_stop_seconds ({pause:g} s) and traffic.timeout"
+        if grace.source.layer == "chart":
+            wrong += f" come to {needed:g} s, but termination.grace_period_seconds is {grace.value} ({grace.source.place})"
+            self.add(timeout, "traffic.timeout", wrong, "shorten it, or say a longer grace period beside it")
+        else:
+            wrong += f" ({timeout.source.place}) come to {needed:g} s"
+            self.add(grace, "termination.grace_period_seconds", wrong, "raise it, or shorten the timeout")
 
     def batching(self) -> None:
         for path, leaf in leaves_of(self.component.get("apis", {}), ("apis",)):

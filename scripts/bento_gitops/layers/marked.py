@@ -7,6 +7,7 @@ and YAML 1.2 read differently.
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -183,9 +184,12 @@ class _Builder:
         return text
 
 
+_WORD = re.compile(r"[\w/<?-]+")
+
+
 def join(pointer: str, key: str) -> str:
-    """The pointer of a key below another; keys with dots are quoted."""
-    shown = f'"{key}"' if "." in key or not key else key
+    """The pointer of a key below another; keys that are not one plain word are quoted."""
+    shown = key if _WORD.fullmatch(key) else json.dumps(key, ensure_ascii=False)
     return f"{pointer}.{shown}" if pointer else shown
 
 

@@ -73,7 +73,12 @@ ResolvedMap: TypeAlias = dict[str, Resolved]
 
 def merge(entries: Sequence[Entry], pointer: str, problems: list[Problem]) -> Resolved:
     """One tree of the entries, lowest layer first. Where kinds clash a problem names both places."""
+    kinds = {type(entry.node) for entry in entries}
+    if kinds == _MAPS:
+        return _map(entries, pointer, problems)
     live = _in_force(entries)
+    if kinds == _SCALARS:
+        return _leaf(entries, live)
     maps = [entry for entry, counts in zip(entries, live, strict=True) if counts and isinstance(entry.node, MarkedMap)]
     leaves = [
         entry
@@ -96,6 +101,11 @@ def merge(entries: Sequence[Entry], pointer: str, problems: list[Problem]) -> Re
     return _map(entries, pointer, problems)
 
 
+# Nearly every place of a tree is one of these; the rest of `merge` is for places on which the layers do not agree.
+_MAPS: set[type[Marked]] = {MarkedMap}
+_SCALARS: set[type[Marked]] = {MarkedScalar}
+
+
 def _map(entries: Sequence[Entry], pointer: str, problems: list[Problem]) -> ResolvedMap:
     below: dict[str, list[Entry]] = {}
     for entry in entries:
@@ -105,8 +115,9 @@ def _map(entries: Sequence[Entry], pointer: str, problems: list[Problem]) -> Res
     for entry in entries:
         match entry.node:
             case MarkedMap(items=items):
+                layer = entry.layer
                 for key, inner in items.items():
-                    below[key].append(Entry(entry.layer, inner))
+                    below[key].append(Entry(layer, inner))
             case MarkedScalar(value=None) | Reset():
                 # What takes back a map takes back each of its leaves.
                 for inner in below.values():
@@ -122,6 +133,8 @@ def _takes_back(entry: Entry) -> bool:
 
 def _in_force(entries: Sequence[Entry]) -> list[bool]:
     """Whether each entry is neither taken back nor reset by a higher one."""
+    if not any(isinstance(entry.node, Reset) or _takes_back(entry) for entry in entries):
+        return [True] * len(entries)
     result: list[bool] = []
     taken_back = reset = False
     for entry in reversed(entries):

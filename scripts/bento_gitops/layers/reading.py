@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from bento_gitops.layers.canonical import canonical
 from bento_gitops.layers.consistency import broken_rules
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
-from bento_gitops.model.base import Model
+from bento_gitops.model.base import FORMS, Model
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.shape import Shape, shape_of
 
@@ -94,13 +94,25 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
                 "capacity lives in environments/<env>/<application>/config.yaml",
             )
         case "string_pattern_mismatch":
-            return Problem(place, pointer, "is not of the right form", found, f"it must match {context.get('pattern', '')}")
+            pattern = str(context.get("pattern"))
+            return Problem(place, pointer, "is not of the right form", found, FORMS.get(pattern, f"it must match {pattern}"))
         case "value_error":
-            return Problem(
-                place, pointer, str(context.get("error", detail["msg"])), found if isinstance(node, MarkedScalar) else "", ""
-            )
+            wrong, _, todo = str(context.get("error")).partition("; ")
+            return Problem(place, pointer, wrong, found if isinstance(node, MarkedScalar) else "", todo)
+        case "greater_than_equal":
+            return Problem(place, pointer, "is too small", found, f"write {context.get('ge')} or more")
+        case "greater_than":
+            return Problem(place, pointer, "is too small", found, f"write more than {context.get('gt')}")
+        case "less_than_equal":
+            return Problem(place, pointer, "is too large", found, f"write {context.get('le')} or less")
+        case "string_too_short":
+            return Problem(place, pointer, "is too short", found, f"write {context.get('min_length')} characters or more")
+        case "string_too_long":
+            return Problem(place, pointer, "is too long", found, f"write {context.get('max_length')} characters or less")
+        case "finite_number":
+            return Problem(place, pointer, "is not a number that can be counted to", found, "write digits alone")
         case _:
-            return Problem(place, pointer, detail["msg"][:1].lower() + detail["msg"][1:], found, "")
+            return Problem(place, pointer, detail["msg"][:1].lower() + detail["msg"][1:], found, "mend the value")
 
 
 def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int], Marked, Place, bool]:

@@ -46,32 +46,55 @@ def moment(timestamp: str) -> datetime:
 Timestamp = Annotated[str, AfterValidator(_timestamp), Field(json_schema_extra={"format": "date-time"})]
 """RFC 3339 with its zone: 2026-11-01T09:00:00Z."""
 
-DnsLabel = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+_NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+_SERVICE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
+_TAG = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+_DIGEST = r"^sha256:[0-9a-f]{64}$"
+_REPOSITORY = r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*$"
+_ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
+_LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
+_LABEL_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+_DURATION = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+CPU = re.compile(r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")
+MEMORY = re.compile(r"^[0-9]+(Ki|Mi|Gi|Ti|k|M|G|T)?$")
+
+FORMS = {
+    _NAME: "write lower-case letters, digits and hyphens, like ticket-api",
+    _SERVICE: "write the service's name as the code has it",
+    _TAG: "write letters, digits, dots, hyphens and underscores, like 1.1.0",
+    _DIGEST: "write sha256: and 64 hexadecimal digits",
+    _REPOSITORY: "write an image's name without tag and digest, like registry.example.com/ml/tickets",
+    _ENV: "write letters, digits and underscores, like LOG_LEVEL",
+    _LABEL_VALUE: "write letters, digits, dots, hyphens and underscores, without spaces",
+    _LABEL_KEY: "write a label's key, like owner or example.com/owner",
+    _DURATION: "write hours, minutes and seconds, like 1h, 90m or 15s",
+    CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
+    MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
+}
+"""What to write, by the pattern that a text does not match."""
+
+DnsLabel = Annotated[str, Field(pattern=_NAME, max_length=63)]
 """A Kubernetes name: lower-case letters, digits and hyphens."""
 
-ServiceName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", max_length=63)]
+ServiceName = Annotated[str, Field(pattern=_SERVICE, max_length=63)]
 """A BentoML service's name as `@bentoml.service(name=...)` has it."""
 
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=63)]
+Tag = Annotated[str, Field(pattern=_TAG, max_length=63)]
 """The version of a Bento; also a label value."""
 
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
-Repository = Annotated[str, Field(pattern=r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*$", max_length=255)]
+Digest = Annotated[str, Field(pattern=_DIGEST)]
+Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 """An image's name without tag and digest."""
 
-EnvName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$", max_length=63)]
-LabelKey = Annotated[
-    str, Field(pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$", max_length=253)
-]
+EnvName = Annotated[str, Field(pattern=_ENV)]
+LabelValue = Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]
+LabelKey = Annotated[str, Field(pattern=_LABEL_KEY, max_length=253)]
 Weight = Annotated[int, Field(ge=0, le=100)]
 """Whole percent of live requests."""
 
-CPU = re.compile(r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")
-MEMORY = re.compile(r"^[0-9]+(Ki|Mi|Gi|Ti|k|M|G|T)?$")
 Cpu = Annotated[str, Field(pattern=CPU.pattern)]
 """Cores ("2", "0.5") or thousandths of one ("500m")."""
 Memory = Annotated[str, Field(pattern=MEMORY.pattern)]
 """Bytes with a unit: 512Mi, 2Gi."""
-Duration = Annotated[str, Field(pattern=r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$", min_length=2)]
+Duration = Annotated[str, Field(pattern=_DURATION, min_length=2)]
 """Hours, minutes, seconds: 1h, 90m, 15s."""

@@ -87,7 +87,9 @@ class RecordedModel(Model):
     def _has_an_origin(self) -> RecordedModel:
         trained = self.dataset is not None and self.evaluation is not None
         if trained == (self.pretrained is not None):
-            raise ValueError("needs either `dataset` and `evaluation` (trained here) or `pretrained` (from elsewhere)")
+            raise ValueError(
+                "has no origin, or two; say `dataset` and `evaluation` (trained here) or `pretrained` (from elsewhere)"
+            )
         return self
 
 

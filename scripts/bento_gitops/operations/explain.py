@@ -28,17 +28,21 @@ class Explanation:
     leaf: Leaf
 
     def statements(self) -> list[tuple[Said, str]]:
-        """Each statement with what became of it: in force, hidden, taken back, takes back."""
+        """Each statement with what became of it: in force, hidden by a higher one, taken back by a null, replaced as part of a
+        unit (by an instance type); a null takes back, a unit replaces."""
         result: list[tuple[Said, str]] = []
-        found = False
+        found = replaced = False
         for said in self.leaf.said:
-            if said.value is ABSENT:
-                result.append((said, "resets what is below" if said.note else "takes back"))
-            elif not said.counts:
-                result.append((said, "taken back"))
-            else:
+            if not said.counts:
+                result.append((said, "replaced" if replaced else "taken back"))
+            elif said.value is not ABSENT:
                 result.append((said, "hidden" if found else "in force"))
                 found = True
+            elif said.note:
+                result.append((said, "replaces what is below"))
+                replaced = True
+            else:
+                result.append((said, "takes back"))
         return result
 
 

@@ -1,0 +1,63 @@
+"""What all tests share: how hypothesis runs, and a copy of the fleet that tests may change."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from bento_gitops.operations.explain import Explanation, explain
+from bento_gitops.operations.render import Rendered, render, working_tree, write
+from hypothesis import settings
+
+# The same examples on every run: a property that fails does so for everyone, and nothing is kept between runs.
+settings.register_profile("steady", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.load_profile("steady")
+
+FLEET = Path(__file__).parent / "fleet"
+
+
+class FleetCopy:
+    """A fleet of its own for one test."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, path: str) -> Path:
+        return self.root / path
+
+    def text(self, path: str) -> str:
+        return self.path(path).read_text(encoding="utf-8")
+
+    def put(self, path: str, text: str) -> None:
+        self.path(path).parent.mkdir(parents=True, exist_ok=True)
+        self.path(path).write_text(text, encoding="utf-8")
+
+    def change(self, path: str, old: str, new: str) -> None:
+        """Replaces the one place where the file has the old text."""
+        text = self.text(path)
+        assert text.count(old) == 1, f"{path} has {text.count(old)} of {old!r}"
+        self.put(path, text.replace(old, new))
+
+    def render(self, wanted: str | None = None) -> Mapping[str, Rendered]:
+        """By target; written too."""
+        rendered = render(working_tree(self.root), wanted)
+        write(self.root, rendered)
+        return {str(one.target): one for one in rendered}
+
+    def explain(self, wanted: str, path: str) -> list[Explanation]:
+        return explain(working_tree(self.root), wanted, path)
+
+    def generated(self) -> dict[str, str]:
+        """Every values.yaml by its target."""
+        found = sorted(self.root.glob("environments/*/*/values.yaml"))
+        return {path.parent.relative_to(self.root / "environments").as_posix(): path.read_text("utf-8") for path in found}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> FleetCopy:
+    """A copy of tests/fleet."""
+    root = tmp_path / "fleet"
+    shutil.copytree(FLEET, root)
+    return FleetCopy(root)
