@@ -6,7 +6,7 @@ import pytest
 import yaml
 from bento_gitops.checking.objects import get
 from bento_gitops.checking.rendered import Document, Unreadable, documents, read
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 WORDS = [
@@ -124,6 +124,7 @@ JSON = st.recursive(
 )
 
 
+@example({"data": {"0o0": [None]}})
 @given(st.dictionaries(st.sampled_from(["data", "spec", "yes", "010"]), JSON, min_size=1))
 def test_the_fast_reader_reads_whatever_is_written_as_it_was(body: dict[str, object]) -> None:
     text = yaml.dump(body, allow_unicode=True, Dumper=yaml.CSafeDumper)

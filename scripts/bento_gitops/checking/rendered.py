@@ -22,8 +22,12 @@ _SOURCE = re.compile(r"^---\n# Source: ([^\n]+)\n", re.MULTILINE)
 # A quick look for words that YAML 1.1 and 1.2 may read differently. It may find too much (words in a text): the marked reader
 # then decides. The first character stands before what must precede it because that is what makes the search fast.
 _TRUTH = re.compile(r"[yYnNoO](?<=[\s\[{].)(?:|[oOnN]|es|ES|ff|FF)(?= *(?:$|[,\]}]| #|:(?:\s)))", re.MULTILINE)
-_NUMBER = re.compile(r"[0-9.+=<-](?<=[\s\[{].)[0-9a-fA-FxXoOinNF_:.+<-]*(?= *(?:$|[,\]}]| #)|:\s)", re.MULTILINE)
+_NUMBER = re.compile(r"[0-9.+=<-](?<=[\s\[{].)[0-9a-fA-FxXoOinNF_:.+<-]*(?<!:)(?= *(?:$|[,\]}]| #)|:\s)", re.MULTILINE)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|-+|[.]{2,}")
+_ODD = re.compile(
+    r"[-+]?(?:0[xX][0-9a-fA-F_]+|0[oO]?[0-7_]+|0[bB][01_]+|0[0-9_]+(?:\.[0-9_]*)?|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
+    r"|(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF|nan|NaN|NAN))|=|<<"
+)
 
 # The package's stubs do not say that it exports what its documentation offers.
 _load = ryaml.loads  # pyright: ignore[reportPrivateImportUsage]
@@ -106,7 +110,9 @@ def plain_documents(text: str) -> list[Json]:
 
 
 def _may_be_ambiguous(text: str) -> bool:
-    return bool(_TRUTH.search(text)) or any(not _DECIMAL.fullmatch(word) for word in _NUMBER.findall(text))
+    return bool(_TRUTH.search(text)) or any(
+        _ODD.fullmatch(word) and not _DECIMAL.fullmatch(word) for word in _NUMBER.findall(text)
+    )
 
 
 def _ambiguous(problem: Problem, template: str) -> Finding:
