@@ -151,18 +151,26 @@ def _leaf(entries: Sequence[Entry], live: Sequence[bool]) -> Leaf:
     value: Plain | Absent = ABSENT
     for entry, counts in zip(entries, live, strict=True):
         node = entry.node
-        if isinstance(node, Reset):
-            said.append(Said(entry.layer, node.place, ABSENT, node.note, counts))
-            continue
-        if _takes_back(entry) or (isinstance(node, MarkedScalar) and node.value is None):
-            said.append(Said(entry.layer, node.place, ABSENT, "", counts))
-            continue
-        here = plain(node)
-        note = node.note if isinstance(node, MarkedScalar | MarkedList) else ""
+        here, note = _said(node)
         said.append(Said(entry.layer, node.place, here, note, counts))
-        if counts:
+        if counts and here is not ABSENT:
             value = here
     return Leaf(value, tuple(reversed(said)))
+
+
+def _said(node: Marked) -> tuple[Plain | Absent, str]:
+    """The value that a node stands for, and how it came to stand there."""
+    match node:
+        case MarkedScalar(value=None):
+            return ABSENT, ""
+        case MarkedScalar():
+            return node.value, node.note
+        case MarkedList():
+            return plain(node), node.note
+        case MarkedMap():
+            return plain(node), ""
+        case Reset():
+            return ABSENT, node.note
 
 
 def leaf_at(tree: Resolved, path: Sequence[str]) -> Leaf | None:

@@ -87,12 +87,16 @@ def resolve(sources: Sources) -> Resolution:
     problems: list[Problem] = []
     notes: list[str] = []
     files = list(_files(sources))
+    chart = _without_nulls(sources.chart)
     running = _running(sources, problems)
     _check_names(files, sources, notes, problems)
     tracks: dict[str, dict[str, ResolvedMap]] = {}
     for track, bundle in running.items():
-        tracks[track] = {name: _component(name, track, bundle, files, sources, problems) for name in _in_order(bundle.value)}
-    application = {key: merged for key, merged in _application(files, sources, problems).items() if merged}
+        tracks[track] = {
+            name: _component(name, track, bundle, chart, files, sources.instance_types, problems)
+            for name in _in_order(bundle.value)
+        }
+    application = {key: merged for key, merged in _application(chart, files, problems).items() if merged}
     if problems:
         raise InvalidInput(problems)
     return Resolution(application, tracks, tuple(notes))
@@ -171,7 +175,13 @@ def role_of(bundle: Bundle, service: str) -> Role:
 
 
 def _component(
-    name: str, track: str, bundle: Read[Bundle], files: Sequence[_File], sources: Sources, problems: list[Problem]
+    name: str,
+    track: str,
+    bundle: Read[Bundle],
+    chart: MarkedMap,
+    files: Sequence[_File],
+    instance_types: Read[InstanceTypes] | None,
+    problems: list[Problem],
 ) -> ResolvedMap:
     role = role_of(bundle.value, name)
     pointer = join("services", name)
@@ -182,7 +192,7 @@ def _component(
         if node is not None:
             entries.append(Entry(layer, _with_apis(node, apis)))
 
-    add("chart", _without_nulls(_map(sources.chart, "defaults", "roles", role)))
+    add("chart", _map(chart, "defaults", "roles", role))
     recorded = _map(bundle.tree, "services", name)
     assert recorded is not None
     add("decorator", _without_nulls(decorator(recorded)))
@@ -190,7 +200,7 @@ def _component(
         add(file.layer, _at(file.tree, "roles", role))
         for of_bundle in (None, bundle.value.tag):
             add(file.layer, _at(file.tree, *_of(of_bundle), name))
-    types = _map(sources.instance_types.tree, "types") if sources.instance_types else None
+    types = _map(instance_types.tree, "types") if instance_types else None
     stack, instance_type = expanded(entries, types, pointer, problems)
     merged = merge(stack, pointer, problems)
     assert isinstance(merged, dict)
@@ -231,10 +241,8 @@ def _with_apis(node: Marked, known: Mapping[str, object]) -> Marked:
     return MarkedMap({**node.items, "apis": MarkedMap(kept, apis.place, apis.keys)}, node.place, node.keys)
 
 
-def _application(files: Sequence[_File], sources: Sources, problems: list[Problem]) -> ResolvedMap:
+def _application(chart: MarkedMap, files: Sequence[_File], problems: list[Problem]) -> ResolvedMap:
     result: ResolvedMap = {}
-    chart = _without_nulls(sources.chart)
-    assert chart is not None
     for key in APPLICATION_KEYS:
         layered = [Entry("chart", chart.items[key])] if key in chart.items else []
         layered += [Entry(file.layer, file.tree.items[key]) for file in files if key in file.tree.items]
@@ -311,12 +319,10 @@ def _each(node: MarkedMap, change: Callable[[MarkedMap], MarkedMap]) -> MarkedMa
     return MarkedMap(items, node.place, node.keys)
 
 
-def _without_nulls(node: MarkedMap | None) -> MarkedMap | None:
+def _without_nulls(node: MarkedMap) -> MarkedMap:
     """A null of the chart's or of the code's shows a key that exists; it says nothing, and takes nothing back."""
-    if node is None:
-        return None
     items = {
-        key: (_without_nulls(value) or value) if isinstance(value, MarkedMap) else value
+        key: _without_nulls(value) if isinstance(value, MarkedMap) else value
         for key, value in node.items.items()
         if not _is_null(value)
     }
