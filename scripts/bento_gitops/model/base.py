@@ -86,7 +86,7 @@ Digest = Annotated[str, Field(pattern=_DIGEST)]
 Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 """An image's name without tag and digest."""
 
-EnvName = Annotated[str, Field(pattern=_ENV)]
+EnvName = Annotated[str, Field(pattern=_ENV, max_length=255)]
 LabelValue = Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]
 LabelKey = Annotated[str, Field(pattern=_LABEL_KEY, max_length=253)]
 Weight = Annotated[int, Field(ge=0, le=100)]
