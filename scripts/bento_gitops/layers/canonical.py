@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 from pydantic import BaseModel
 
@@ -26,6 +27,8 @@ def canonical(tree: MarkedMap, model: type[Model], problems: list[Problem]) -> M
 class _Spot:
     """Where in the file the walk is, and the problems found so far."""
 
+    __slots__ = ("pointer", "problems")
+
     def __init__(self, pointer: str, problems: list[Problem]) -> None:
         self.pointer = pointer
         self.problems = problems
@@ -42,10 +45,12 @@ class _Spot:
 
 def _walk(node: Marked, shape: Shape, spot: _Spot) -> Marked:
     if isinstance(node, MarkedMap):
-        for kind, respell in _RESPELL.items():
-            if any(issubclass(model, kind) for model in shape.models):
-                node = respell(node, spot)
-        items = {key: _walk(value, shape.below(key), spot.below(key)) for key, value in node.items.items()}
+        for respell in _respellings(shape.models):
+            node = respell(node, spot)
+        items = {
+            key: value if isinstance(value, MarkedScalar) else _walk(value, shape.below(key), spot.below(key))
+            for key, value in node.items.items()
+        }
         return MarkedMap(items, node.place, node.keys)
     if isinstance(node, MarkedList) and shape.item is not None:
         items_below = (_walk(item, shape.item, spot.item(index)) for index, item in enumerate(node.items))
@@ -143,6 +148,11 @@ def _named(item: MarkedMap, key: str, value: Marked, spot: _Spot) -> Row | None:
 
 def _keys(item: MarkedMap) -> str:
     return ", ".join(item.items) or "nothing"
+
+
+@cache
+def _respellings(models: tuple[type[BaseModel], ...]) -> tuple[Callable[[MarkedMap, _Spot], MarkedMap], ...]:
+    return tuple(respell for kind, respell in _RESPELL.items() if any(issubclass(model, kind) for model in models))
 
 
 _RESPELL: dict[type[BaseModel], Callable[[MarkedMap, _Spot], MarkedMap]] = {

@@ -143,11 +143,13 @@ class _Builder:
 
     def refuse_properties(self, event: yaml.Event, place: Place, pointer: str) -> None:
         """Tags make a value something else than it looks like, and aliases make a short file endless."""
-        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
-            self.problems.append(Problem(place, pointer, "tags are not allowed", str(event.tag), "write the plain value"))
-        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+        tag: str | None = getattr(event, "tag", None)
+        anchor: str | None = getattr(event, "anchor", None)
+        if tag is not None:
+            self.problems.append(Problem(place, pointer, "tags are not allowed", tag, "write the plain value"))
+        if anchor is not None:
             todo = "write the value out; layers share by merging"
-            self.problems.append(Problem(place, pointer, "anchors and aliases are not allowed", str(event.anchor), todo))
+            self.problems.append(Problem(place, pointer, "anchors and aliases are not allowed", anchor, todo))
 
     def sequence(self, events: Iterator[yaml.Event], place: Place, pointer: str) -> MarkedList:
         items: list[Marked] = []
@@ -189,8 +191,13 @@ _WORD = re.compile(r"[\w/<?-]+")
 
 def join(pointer: str, key: str) -> str:
     """The pointer of a key below another; keys that are not one plain word are quoted."""
-    shown = key if _WORD.fullmatch(key) else json.dumps(key, ensure_ascii=False)
+    shown = _shown(key)
     return f"{pointer}.{shown}" if pointer else shown
+
+
+@functools.lru_cache(4096)
+def _shown(key: str) -> str:
+    return key if _WORD.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def pointer(path: Iterable[str]) -> str:
@@ -215,7 +222,8 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
     builder = _Builder(file, problems)
     root: Marked | None = None
     try:
-        events = iter(yaml.parse(text, Loader=yaml.CSafeLoader))
+        # As yaml.parse does, without a generator in between.
+        events: Iterator[yaml.Event] = iter(yaml.CSafeLoader(text).get_event, None)
         for event in events:
             if isinstance(event, yaml.StreamStartEvent | yaml.StreamEndEvent | yaml.DocumentStartEvent | yaml.DocumentEndEvent):
                 continue
