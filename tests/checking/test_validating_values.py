@@ -51,6 +51,16 @@ def test_a_refused_value_is_told_at_its_line() -> None:
     ]
 
 
+def test_two_applications_of_an_environment_that_make_the_same_object_are_found() -> None:
+    values = {"dev/one": "application: one\n", "dev/two": "application: one\n", "prod/one": "application: one\n"}
+    found = problems(values, TINY)
+    assert len(found) == 3
+    assert found[0] == (
+        "environments/dev/two/values.yaml: ConfigMap/one-words: another application of this namespace makes the same object"
+        " (found dev/one); rename an application or a track"
+    )
+
+
 def test_a_wrong_object_is_told_with_its_template() -> None:
     assert problems({"dev/one": "application: one\nunquoted: '3000'\nimage: x\n"}, TINY) == [
         "environments/dev/one/values.yaml: Deployment/one-blue-api spec.template.spec.containers[0].env[0].value: "
@@ -91,7 +101,7 @@ def test_schemas_of_the_fork_win_over_ours_and_kinds_without_any_are_counted(tmp
     template = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: it}\nspec: {rulez: []}\n"
     template += "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: it}\n"
     of = chart(tmp_path, route=template)
-    values = {"dev/one": "application: one\n", "dev/two": "application: two\n"}
+    values = {"dev/one": "application: one\n", "prod/two": "application: two\n"}
     report = validate_values(ROOT, values, of)
     assert {problem.pointer for problem in report.problems} == {"HTTPRoute/it spec.rulez"}
     assert report.unchecked == {"example.com/v1 Widget": 2}

@@ -82,6 +82,7 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
         renderings = new.result(), old.result()
     changing = _changing(chart_dir, applications) if thorough else {}
     checked: list[Checked] = []
+    makers: dict[tuple[str, str], str] = {}
     for key in sorted(applications):
         problems = list(_refused(key, applications[key], renderings))
         problems += changing.get(key, ())
@@ -90,8 +91,21 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
         if all(key in rendering.documents for rendering in renderings):
             problems += _differences(place, *(rendering.documents[key] for rendering in renderings))
         problems += [item.problem(place) for item in outcome.findings]
+        problems += _made_twice(key, place, [item.identity for item in outcome.objects], makers)
         checked.append(Checked(key, len(outcome.objects), tuple(sorted(set(problems))), outcome.unchecked))
     return Report(tuple(checked))
+
+
+def _made_twice(key: str, place: Place, objects: Sequence[str], makers: dict[tuple[str, str], str]) -> list[Problem]:
+    """Objects that another application of the environment, and so of its namespace, makes too; `makers` remembers who was first."""
+    environment = key.partition("/")[0]
+    first = {identity: makers.setdefault((environment, identity), key) for identity in objects}
+    wrong = "another application of this namespace makes the same object"
+    return [
+        Problem(place, identity, wrong, maker, "rename an application or a track")
+        for identity, maker in first.items()
+        if maker != key
+    ]
 
 
 def _render(chart: Path, applications: Mapping[str, str], program: str, kube_version: str) -> helm.Rendering:
