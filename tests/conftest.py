@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from bento_gitops.layers.merging import ResolvedMap
 from bento_gitops.operations.explain import Explanation, explain
-from bento_gitops.operations.render import Rendered, render, working_tree, write
+from bento_gitops.operations.render import Rendered, render, render_one, working_tree, write
+from bento_gitops.repository.fleet import Fleet
 from hypothesis import settings
 
 # The same examples on every run: a property that fails does so for everyone, and nothing is kept between runs.
@@ -45,6 +47,11 @@ class FleetCopy:
         rendered = render(working_tree(self.root), wanted)
         write(self.root, rendered)
         return {str(one.target): one for one in rendered}
+
+    def values(self, target: str) -> ResolvedMap:
+        """What the layers come to for ENV/APP, with where each value comes from."""
+        opened = Fleet(working_tree(self.root))
+        return render_one(opened, opened.chosen(target)[0])[1]
 
     def explain(self, wanted: str, path: str) -> list[Explanation]:
         return explain(working_tree(self.root), wanted, path)

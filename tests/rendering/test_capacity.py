@@ -13,8 +13,10 @@ HEAD = "apiVersion: bento-gitops/v1\nkind: Release\nsince: 2026-11-01T10:20:00Z\
 
 def _minimum(fleet, track: str, component: str) -> tuple[object, str, str]:
     """min_replicas, where it is said and why."""
-    values = fleet.render("prod/support-tickets")["prod/support-tickets"].values
+    fleet.render("prod/support-tickets")
+    values = fleet.values("prod/support-tickets")
     leaf = leaf_at(values, ("tracks", track, "components", component, "scaling", "min_replicas"))
+    assert leaf is not None
     return leaf.value, str(leaf.source.place), leaf.source.note
 
 

@@ -67,10 +67,10 @@ def test_every_reader_takes_the_values_for_the_same(fleet, target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_scalar_ends_in_the_layer_that_set_it(fleet, target: str) -> None:
-    rendered = fleet.render()[target]
-    leaves = dict(leaves_of(rendered.values))
-    for number, line in enumerate(rendered.text.splitlines(), start=1):
-        path = path_at(rendered.values, number)
+    values = fleet.values(target)
+    leaves = dict(leaves_of(values))
+    for number, line in enumerate(fleet.render()[target].text.splitlines(), start=1):
+        path = path_at(values, number)
         if path is None:
             assert number <= len(HEADER) and line.startswith("# ")
         elif line.endswith(":"):
@@ -82,12 +82,13 @@ def test_every_scalar_ends_in_the_layer_that_set_it(fleet, target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_path_of_every_line_leads_to_what_stands_in_it(fleet, target: str) -> None:
-    rendered = fleet.render()[target]
-    document = yaml.safe_load(rendered.text)
-    lines = rendered.text.splitlines()
+    values = fleet.values(target)
+    text = fleet.render()[target].text
+    document = yaml.safe_load(text)
+    lines = text.splitlines()
     seen: set[tuple[str, ...]] = set()
     for number in range(len(HEADER) + 1, len(lines) + 1):
-        path = path_at(rendered.values, number)
+        path = path_at(values, number)
         assert path is not None
         value = _at(document, path)
         told = yaml.safe_load(lines[number - 1].strip())
@@ -97,10 +98,10 @@ def test_the_path_of_every_line_leads_to_what_stands_in_it(fleet, target: str) -
             (found,) = told.values()
             assert found is None or found == value
         seen.add(path)
-    written = {path for path, leaf in leaves_of(rendered.values) if leaf.value is not ABSENT and leaf.source.layer != "chart"}
+    written = {path for path, leaf in leaves_of(values) if leaf.value is not ABSENT and leaf.source.layer != "chart"}
     assert written - {path for path in written if path[-1] == "instance_type"} <= seen
-    assert path_at(rendered.values, len(lines) + 1) is None
-    assert path_at(rendered.values, 0) is None
+    assert path_at(values, len(lines) + 1) is None
+    assert path_at(values, 0) is None
 
 
 def _at(document: Any, path: tuple[str, ...]) -> Any:
@@ -112,16 +113,15 @@ def _at(document: Any, path: tuple[str, ...]) -> Any:
 
 
 def test_values_of_the_chart_are_left_to_the_chart(fleet) -> None:
-    rendered = fleet.render()["dev/support-tickets"]
-    assert "scaleDownStabilizationWindow" not in rendered.text
+    assert "scaleDownStabilizationWindow" not in fleet.render()["dev/support-tickets"].text
     assert ("tracks", "blue", "components", "EmbeddingRunner", "scaling", "scale_down_stabilization_window") in dict(
-        leaves_of(rendered.values)
+        leaves_of(fleet.values("dev/support-tickets"))
     )
 
 
 def _tree(value: Any) -> dict[str, Resolved]:
     leaf = Leaf(value, (Said("environment", Place("f", 1), value, "", True),))
-    labels = {value: leaf} if isinstance(value, str) else {"key": leaf}
+    labels: dict[str, Resolved] = {value: leaf} if isinstance(value, str) else {"key": leaf}
     return {"application": leaf, "labels": labels, "image_pull_secrets": _list(value)}
 
 

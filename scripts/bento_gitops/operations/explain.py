@@ -12,7 +12,7 @@ from bento_gitops.layers.spelling import path_in
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.shape import Shape, shape_of
 from bento_gitops.model.values import Values
-from bento_gitops.operations.render import Rendered, render_targets
+from bento_gitops.operations.render import Rendered, render_one
 from bento_gitops.rendering.text import path_at
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet
@@ -55,13 +55,12 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
     if not wanted.partition("/")[2]:
         advice = f"write it like {wanted.strip('/')}/APPLICATION"
         raise InvalidInput([Problem(Place(f"environments/{wanted}"), "", "explain needs one application", f"'{wanted}'", advice)])
-    rendered = render_targets(fleet, fleet.chosen(wanted))[0]
-    values = rendered.values
+    rendered, values = render_one(fleet, fleet.chosen(wanted)[0])
     if not path:
         return _below(values, ())
     line = _LINE.fullmatch(path)
     if line:
-        return _below(values, _path_in_line(rendered, line[1], int(line[2])))
+        return _below(values, _path_in_line(rendered, values, line[1], int(line[2])))
     explanations: list[Explanation] = []
     problems: list[Problem] = []
     for full in _full_paths(split_path(path), values):
@@ -74,7 +73,7 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
     return explanations
 
 
-def _path_in_line(rendered: Rendered, file: str, line: int) -> tuple[str, ...]:
+def _path_in_line(rendered: Rendered, values: ResolvedMap, file: str, line: int) -> tuple[str, ...]:
     """What stands in a line of the target's values.yaml. Raises InvalidInput where that cannot be told."""
     own = rendered.target.values
     place = Place(own, line)
@@ -83,7 +82,7 @@ def _path_in_line(rendered: Rendered, file: str, line: int) -> tuple[str, ...]:
     if rendered.changed:
         wrong = "the file is not what its sources say, so its lines cannot be told"
         raise InvalidInput([Problem(place, "", wrong, "", f"run `bento-gitops render {rendered.target}` first")])
-    found = path_at(rendered.values, line)
+    found = path_at(values, line)
     if found is None:
         raise InvalidInput([Problem(place, "", "no value stands in this line", "", "name a line with a layer behind it")])
     return found
@@ -113,7 +112,7 @@ def _checked(parts: Sequence[str], values: ResolvedMap, wanted: str, asked: str)
         here = node if isinstance(node, dict) else {}
         known = {*here, *shape.names(camel=False)}
         if part not in known:
-            where = ".".join(result[:depth]) or "the values"
+            where = ".".join(result[:depth]) or "values.yaml"
             raise InvalidInput(
                 [Problem(Place(wanted), asked, f"{where} has no such key", f"'{part}'", did_you_mean(part, known))]
             )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,10 @@ from bento_gitops.rendering.text import values_text
 from bento_gitops.rendering.values import build
 from bento_gitops.repository.files import Tree, WorkingTree, write_atomically
 from bento_gitops.repository.fleet import Fleet, Target
+
+PER_PROCESS = 25
+"""Targets for which another process is worth its start."""
+MOST_PROCESSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,6 @@ class Rendered:
     """The values of one target."""
 
     target: Target
-    values: ResolvedMap
     text: str
     tracks: tuple[TrackSummary, ...]
     notes: tuple[str, ...]
@@ -49,6 +53,8 @@ class Rendered:
 
     def difference(self) -> list[str]:
         """The lines that change, as a unified diff."""
+        import difflib
+
         lines = difflib.unified_diff(
             self.before.splitlines(),
             self.text.splitlines(),
@@ -75,16 +81,13 @@ def render_targets(
     fleet: Fleet, targets: Sequence[Target], extra: Sequence[MarkedMap] = (), now: datetime | None = None
 ) -> list[Rendered]:
     """As `render`, for targets of a fleet that is open already."""
-    done: list[Rendered] = []
-    problems: list[Problem] = []
-    for target in targets:
-        try:
-            done.append(_one(fleet, target, extra, now))
-        except InvalidInput as error:
-            problems.extend(error.problems)
+    first, *others = _shares(targets)
+    outcomes = _side_by_side(fleet, first, others, extra, now) if others else [_outcome(fleet, first, extra, now)]
+    problems = [problem for outcome in outcomes for problem in outcome.problems]
     if problems:
         raise InvalidInput(problems)
-    return done
+    by_target = {one.target: one for outcome in outcomes for one in outcome.rendered}
+    return [by_target[target] for target in targets]
 
 
 def write(root: Path, rendered: Sequence[Rendered]) -> None:
@@ -99,7 +102,55 @@ def working_tree(root: Path) -> WorkingTree:
     return WorkingTree(root)
 
 
-def _one(fleet: Fleet, target: Target, extra: Sequence[MarkedMap], now: datetime | None) -> Rendered:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a share of the targets."""
+
+    rendered: Sequence[Rendered]
+    problems: Sequence[Problem]
+
+
+def _outcome(fleet: Fleet, targets: Sequence[Target], extra: Sequence[MarkedMap], now: datetime | None) -> _Outcome:
+    rendered: list[Rendered] = []
+    problems: list[Problem] = []
+    for target in targets:
+        try:
+            rendered.append(render_one(fleet, target, extra, now)[0])
+        except InvalidInput as error:
+            problems.extend(error.problems)
+    return _Outcome(rendered, problems)
+
+
+def _shares(targets: Sequence[Target]) -> list[list[Target]]:
+    """The targets by the process that renders them. An application stays in one, so that its bundles are read once."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    processes = max(1, min(cores, MOST_PROCESSES, len(targets) // PER_PROCESS))
+    place = {name: number % processes for number, name in enumerate(sorted({target.application for target in targets}))}
+    return [[target for target in targets if place[target.application] == number] for number in range(processes)]
+
+
+def _side_by_side(
+    fleet: Fleet, first: Sequence[Target], others: Sequence[Sequence[Target]], extra: Sequence[MarkedMap], now: datetime | None
+) -> list[_Outcome]:
+    """The first share is rendered here, each other one in a process of its own."""
+    # They cost a tenth of what it takes to render one application.
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    # A fork starts at once; elsewhere than on Linux the system's libraries do not bear it.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    with ProcessPoolExecutor(len(others), context) as pool:
+        works = [pool.submit(_outcome, Fleet(fleet.tree), share, extra, now) for share in others]
+        return [_outcome(fleet, first, extra, now), *(work.result() for work in works)]
+
+
+def render_one(
+    fleet: Fleet, target: Target, extra: Sequence[MarkedMap] = (), now: datetime | None = None
+) -> tuple[Rendered, ResolvedMap]:
+    """One target, and its values with the provenance of each.
+
+    Raises InvalidInput with every problem of its files.
+    """
     sources = fleet.sources(target)
     if extra:
         sources = replace(sources, runtime=(*sources.runtime, *extra))
@@ -120,7 +171,7 @@ def _one(fleet: Fleet, target: Target, extra: Sequence[MarkedMap], now: datetime
         TrackSummary(name, roles.get(name, ""), track.bundle, track.weight, _replicas(values, name))
         for name, track in release.tracks.items()
     )
-    return Rendered(target, values, text, tracks, tuple(notes), before != text, before)
+    return Rendered(target, text, tracks, tuple(notes), before != text, before), values
 
 
 def _replicas(values: ResolvedMap, track: str) -> dict[str, str]:
