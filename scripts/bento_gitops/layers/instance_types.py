@@ -31,7 +31,7 @@ def expanded(
     winner = next(index for index, entry in reversed(named) if entry.node.place == source.place)
     known = types.items if types else {}
     kind = known.get(str(leaf.value))
-    if not isinstance(kind, MarkedMap):
+    if types is None or not isinstance(kind, MarkedMap):
         problems.append(
             Problem(
                 source.place,
@@ -42,7 +42,7 @@ def expanded(
             )
         )
         return rest, leaf
-    note = f"instance_type {leaf.value}, {kind.place}"
+    note = f"instance_type {leaf.value}, {types.at(str(leaf.value))}"
     resets: dict[str, Marked] = {part: Reset(source.place, note) for part in UNIT}
     unit: dict[str, Marked] = {part: _standing_at(kind.items[part], source.place, note) for part in UNIT if part in kind.items}
     written_out = [Entry(source.layer, MarkedMap(items, source.place)) for items in (resets, unit)]

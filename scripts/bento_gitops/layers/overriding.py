@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from bento_gitops.layers.canonical import canonical
@@ -40,7 +41,7 @@ def what_if(assignment: str) -> MarkedMap:
     if not equals or not all(keys):
         example = "services.EmbeddingRunner.scaling.min_replicas=6"
         raise InvalidInput([Problem(place, "", "must be PATH=VALUE", "", f"write it like {example}")])
-    node = _at(parse(f"value: {value}", place.file).items["value"], place)
+    node = _at(_parsed(value, path, place), place)
     for key in reversed(keys):
         node = MarkedMap({key: node}, place, {key: place})
     assert isinstance(node, MarkedMap)
@@ -50,6 +51,13 @@ def what_if(assignment: str) -> MarkedMap:
     if problems:
         raise InvalidInput(problems)
     return tree
+
+
+def _parsed(value: str, path: str, place: Place) -> Marked:
+    try:
+        return parse(f"value: {value}", place.file).items["value"]
+    except InvalidInput as error:
+        raise InvalidInput(replace(problem, place=place, pointer=path) for problem in error.problems) from None
 
 
 def split_path(path: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
@@ -237,7 +237,11 @@ class Fleet:
             defaults = written.items.get("defaults")
             if not isinstance(defaults, MarkedMap):
                 raise InvalidInput([Problem(written.at("defaults"), "defaults", "is missing", "", "add defaults.roles")])
-            checked(defaults, ChartDefaults, camel=True)
+            try:
+                checked(defaults, ChartDefaults, camel=True)
+            except InvalidInput as error:
+                problems = (replace(problem, pointer=f"defaults.{problem.pointer}") for problem in error.problems)
+                raise InvalidInput(problems) from None
             tree = snake(written, shape_of(Values))
             assert isinstance(tree, MarkedMap)
             self._chart = tree
