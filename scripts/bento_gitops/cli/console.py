@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+# rich is imported by what needs it: where nobody looks at colours, a table of plain words is printed as it stands.
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def _has_colours(stream: TextIO) -> bool:
+    return stream.isatty() or bool(os.environ.get("FORCE_COLOR"))
 
 
 def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console
+
     # Where nobody's terminal sets a width (CI, a pipe), lines are as long as what they say: nothing is folded.
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else 10_000)
@@ -20,6 +27,12 @@ def _console(*, stderr: bool = False) -> Console:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """A table on standard output; columns named in `right` are aligned to the right."""
+    if not _has_colours(sys.stdout) and all(cell.isascii() and cell.isprintable() for row in rows for cell in row):
+        _plain_table([headings, *rows], [heading in right for heading in headings])
+        return
+    from rich.table import Table
+    from rich.text import Text
+
     shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in headings:
         shown.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
@@ -28,14 +41,33 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
     _console().print(shown)
 
 
+def _plain_table(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if to_right else cell.ljust(width) for cell, width, to_right in zip(row, widths, right, strict=True)
+        )
+        print("  ".join(cells))  # noqa: T201
+
+
 def line(text: str, style: str = "") -> None:
     """A line on standard output."""
-    _console().print(Text(text, style=style))
+    _print(text, style)
 
 
 def note(text: str) -> None:
     """A line on standard error: worth knowing, not part of the result."""
-    _console(stderr=True).print(Text(text, style="yellow"))
+    _print(text, "yellow", stderr=True)
+
+
+def _print(text: str, style: str, *, stderr: bool = False) -> None:
+    stream = sys.stderr if stderr else sys.stdout
+    if not _has_colours(stream):
+        print(text, file=stream)
+        return
+    from rich.text import Text
+
+    _console(stderr=stderr).print(Text(text, style=style))
 
 
 def document(value: Any) -> None:
