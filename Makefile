@@ -87,3 +87,7 @@ cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of
 .PHONY: bench
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI
 	@$(BIN)/python -m benchmarks
+
+.PHONY: golden
+golden: $(READY) ## writes the golden files of the tests anew; look at the difference before you commit it
+	@RENEW_GOLDEN=1 $(BIN)/python -m pytest -n 0 tests/rendering

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kubernetes import client, config
-
 from bento_gitops.tools import binaries
+from kubernetes import client, config
 
 ROOT = Path(__file__).resolve().parents[2]
 

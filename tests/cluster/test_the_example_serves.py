@@ -55,7 +55,7 @@ class Answer:
 
 
 def test_the_example_serves_tickets_through_the_gateway_in_the_weights_of_the_release(
-    kube_cluster: Cluster, api: client.ApiClient, settings: Settings, digests: Mapping[str, str], fleet: Path, namespace: str
+    settings: Settings, kube_cluster: Cluster, api: client.ApiClient, digests: Mapping[str, str], fleet: Path, namespace: str
 ) -> None:
     _fit_to_cluster(fleet, settings, digests)
     run("bento-gitops", "render", f"{ENVIRONMENT}/{APPLICATION}", cwd=fleet)
@@ -64,9 +64,9 @@ def test_the_example_serves_tickets_through_the_gateway_in_the_weights_of_the_re
     began = time.monotonic()
     run("helm", "install", APPLICATION, fleet / "charts/bento-serving", "-n", namespace, "-f", values)
     try:
-        deployments = client.AppsV1Api(api).list_namespaced_deployment(namespace).items
-        names = [deployment.metadata.name for deployment in deployments]
+        names = _deployments(namespace)
         assert len(names) == 6, names
+        assert kube_cluster.kube_client
         wait_for_deployments_to_run(kube_cluster.kube_client, names, namespace, timeout_sec=180, missing_ok=False)
         ready = time.monotonic() - began
         _wait_for_route(settings)
@@ -76,7 +76,7 @@ def test_the_example_serves_tickets_through_the_gateway_in_the_weights_of_the_re
             _runners_answer_their_own_track_only(namespace)
         else:
             print("\nnetwork policies: not tried (NETWORK_POLICY=enforced where the cluster enforces them)")
-        _no_pod_restarted(api, namespace)
+        _no_pod_restarted(namespace)
     finally:
         run("helm", "uninstall", APPLICATION, "-n", namespace, "--wait", "--timeout", "2m")
     split = Counter(answer.track for answer in answers)
@@ -89,8 +89,7 @@ def test_the_example_serves_tickets_through_the_gateway_in_the_weights_of_the_re
     versions = {(answer.track, answer.bundle, answer.body["model_version"]) for answer in answers}
     assert versions == {("blue", "1.0.0", "ticket_classifier:1.0.0"), ("green", "1.1.0", "ticket_classifier:1.1.0")}
     assert {answer.track for answer in green} == {"green"}, "the preview header reaches its track alone"
-    left = client.AppsV1Api(api).list_namespaced_deployment(namespace).items
-    assert not left, [deployment.metadata.name for deployment in left]
+    assert _deployments(namespace) == []
 
 
 def _fit_to_cluster(fleet: Path, settings: Settings, digests: Mapping[str, str]) -> None:
@@ -153,7 +152,8 @@ def _classify(settings: Settings, text: str, headers: Mapping[str, str] | None =
     seconds = time.perf_counter() - began
     connection.close()
     body = json.loads(data) if response.status == 200 else {}
-    return Answer(response.status, response.getheader("x-bento-track", ""), response.getheader("x-bento-bundle", ""), body, seconds)
+    track, bundle = (response.getheader(f"x-bento-{name}", "") for name in ("track", "bundle"))
+    return Answer(response.status, track, bundle, body, seconds)
 
 
 def _wait_for_route(settings: Settings) -> None:
@@ -186,7 +186,16 @@ def _runners_answer_their_own_track_only(namespace: str) -> None:
     assert allowed == {(f"blue-{api}", f"blue-{runner}"), (f"green-{api}", f"green-{runner}")}, tried
 
 
-def _no_pod_restarted(api: client.ApiClient, namespace: str) -> None:
-    pods = client.CoreV1Api(api).list_namespaced_pod(namespace).items
-    restarts = {pod.metadata.name: sum(status.restart_count for status in pod.status.container_statuses or []) for pod in pods}
+def _deployments(namespace: str) -> list[str]:
+    """By name, what is installed."""
+    found = json.loads(run("kubectl", "get", "deployments", "-n", namespace, "-o", "json"))
+    return [deployment["metadata"]["name"] for deployment in found["items"]]
+
+
+def _no_pod_restarted(namespace: str) -> None:
+    found = json.loads(run("kubectl", "get", "pods", "-n", namespace, "-o", "json"))
+    restarts = {
+        pod["metadata"]["name"]: sum(container["restartCount"] for container in pod["status"].get("containerStatuses", []))
+        for pod in found["items"]
+    }
     assert not any(restarts.values()), restarts

@@ -23,15 +23,11 @@ from bento_gitops.model.inspection import BentoFile, Inspection
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, ToolFailed, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.repository.files import GitTree, Tree, WorkingTree, write_atomically
+from bento_gitops.repository.fleet import bundle_path
 from bento_gitops.tools import bento
 
 _REQUIREMENTS = ("env/python/requirements.lock.txt", "env/python/requirements.txt")
 """The lock that `bentoml build` made is what its image installs; else what the Bento names."""
-
-
-def bundle_path(application: str, tag: str) -> str:
-    """Where a bundle stands in the repository."""
-    return f"bundles/{application}/{tag}.yaml"
 
 
 def inspect_bento(reference: str, *, python: Path | None, home: Path | None, timeout: float) -> Inspection:

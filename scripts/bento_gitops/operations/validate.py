@@ -97,7 +97,7 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
 
 
 def _made_twice(key: str, place: Place, objects: Sequence[str], makers: dict[tuple[str, str], str]) -> list[Problem]:
-    """Objects that another application of the environment, and so of its namespace, makes too; `makers` remembers who was first."""
+    """Objects that another application of the environment, and so of its namespace, makes too. `makers`: who was first."""
     environment = key.partition("/")[0]
     first = {identity: makers.setdefault((environment, identity), key) for identity in objects}
     wrong = "another application of this namespace makes the same object"
