@@ -25,6 +25,7 @@ class Model(BaseModel):
         validate_by_alias=False,
         serialize_by_alias=False,
         use_attribute_docstrings=True,
+        defer_build=True,  # a command reads files of some kinds only; the rest costs it nothing
     )
 
 
