@@ -1,0 +1,1 @@
+"""How fast the commands are on a fleet of many applications, beside what people would use instead."""
