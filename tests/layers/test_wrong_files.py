@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bento_gitops.layers.marked import parse
 from bento_gitops.layers.reading import read
 from bento_gitops.model.base import Model
 from bento_gitops.model.bundle import Bundle
@@ -53,3 +54,8 @@ def test_every_line_of_an_error_says_where_and_what_to_do(path: Path) -> None:
             line
         )
         assert "; " in rest, line
+
+
+def test_a_wide_file_is_not_a_deep_one() -> None:
+    services = "".join(f"  S{number}: {{envs: {{A: [b]}}}}\n" for number in range(200))
+    assert len(parse(f"services:\n{services}", "config.yaml").items) == 1

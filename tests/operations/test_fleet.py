@@ -91,6 +91,22 @@ def test_an_environment_that_extends_another_has_its_defaults_and_config_but_not
     ]
 
 
+def test_an_environments_own_config_wins_over_that_of_the_one_it_extends(fleet) -> None:
+    fleet.change("environments/staging/environment.yaml", "cluster: staging-cluster", "cluster: c\nextends: prod")
+    fleet.put(
+        "environments/staging/support-tickets/config.yaml",
+        "apiVersion: bento-gitops/v1\nkind: Config\nservices: {EmbeddingRunner: {scaling: {max_replicas: 5}}}\n",
+    )
+    (one,) = fleet.explain("staging/support-tickets", "services.EmbeddingRunner.scaling.max_replicas")
+    assert [f"{said.place.file} {said.value}" for said, _ in one.statements()] == [
+        "environments/staging/support-tickets/config.yaml 5",
+        "environments/prod/support-tickets/config.yaml 8",
+        "environments/staging/environment.yaml 2",
+        "environments/prod/environment.yaml 8",
+        "charts/bento-serving/values.yaml 1",
+    ]
+
+
 def test_an_environment_extends_one_that_there_is_and_one_level_only(fleet) -> None:
     fleet.change("environments/dev/environment.yaml", "namespace: tickets-dev", "namespace: tickets-dev\nextends: stagin")
     fleet.change("environments/staging/environment.yaml", "cluster: staging-cluster", "cluster: c\nextends: prod")
@@ -187,6 +203,14 @@ def test_a_path_out_of_the_repository_is_neither_read_nor_written(fleet, path: s
         WorkingTree(fleet.root).read(path)
     with pytest.raises(InvalidInput):
         write_atomically(fleet.root, path, b"")
+
+
+def test_a_write_of_the_same_bytes_leaves_the_file_alone(fleet) -> None:
+    path = "environments/dev/support-tickets/values.yaml"
+    assert write_atomically(fleet.root, path, b"a: 1\n")
+    before = fleet.path(path).stat()
+    assert not write_atomically(fleet.root, path, b"a: 1\n")
+    assert (fleet.path(path).stat().st_ino, fleet.path(path).stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(fleet, monkeypatch) -> None:
