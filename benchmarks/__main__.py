@@ -64,7 +64,7 @@ def _measure(scratch: Path, applications: int, times: int) -> None:
         _row("helm template, one at a time", f"committed values -> objects; {alone_how}", alone, alone, paired),
         _row("helm template, two at a time", f"committed values -> objects; {paired_how}", paired, alone, paired),
     ]
-    headings = ["WHAT", "DOES", "SECONDS", "CPU SECONDS", "PEAK MB", "HELM / THIS", "HELM BY TWOS / THIS"]
+    headings = ["WHAT", "DOES", "SECONDS", "CPU SECONDS", "PEAK MB", "HELM / THIS", "BY TWOS / THIS", "CPU: HELM / THIS"]
     table(headings, rows, right=headings[2:])
     line("Peak: the largest single process; `render --check` has one process for each processor, eight at most.")
 
@@ -127,8 +127,9 @@ def _peer(root: Path, at_a_time: int) -> tuple[Cost, str]:
 
 
 def _row(what: str, does: str, cost: Cost, alone: Cost, paired: Cost) -> Sequence[str]:
-    ratios = (f"{peer.seconds / cost.seconds:.1f}" for peer in (alone, paired))
-    return [what, does, f"{cost.seconds:.2f}", f"{cost.cpu:.2f}", f"{cost.peak / 1e6:.0f}", *ratios]
+    ratios = (alone.seconds / cost.seconds, paired.seconds / cost.seconds, alone.cpu / cost.cpu)
+    numbers = [f"{cost.seconds:.2f}", f"{cost.cpu:.2f}", f"{cost.peak / 1e6:.0f}", *(f"{ratio:.1f}" for ratio in ratios)]
+    return [what, does, *numbers]
 
 
 def _profile(root: Path) -> None:
