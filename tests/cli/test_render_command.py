@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -226,8 +227,7 @@ def test_outside_of_a_repository_the_command_says_so(run, tmp_path) -> None:
 
 def test_a_fleet_without_applications_is_no_error(run, fleet) -> None:
     for target in ("dev", "prod", "staging"):
-        for file in ("release.yaml", "config.yaml"):
-            fleet.path(f"environments/{target}/support-tickets/{file}").unlink(missing_ok=True)
+        shutil.rmtree(fleet.path(f"environments/{target}/support-tickets"))
     done = run("render")
     assert done.stdout == ""
     assert done.stderr == "no application in any environment: there is no environments/*/*/release.yaml\n"

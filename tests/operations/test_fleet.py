@@ -127,6 +127,29 @@ def test_a_bundle_must_be_what_its_path_says(fleet) -> None:
     ]
 
 
+def test_a_file_with_a_misspelled_name_is_an_error(fleet) -> None:
+    fleet.put("environments/prod/support-tickets/overides.yaml", fleet.text("environments/prod/support-tickets/overrides.yaml"))
+    fleet.put("environments/prod/support-tickets/config.yml", "")
+    fleet.put("environments/prod/support-tickets/README.md", "what people write")
+    with pytest.raises(InvalidInput) as raised:
+        fleet.render()
+    folder = "environments/prod/support-tickets"
+    assert str(raised.value).splitlines() == [
+        f"{folder}/config.yml: no such file belongs here (found 'config.yml'); did you mean 'config.yaml'?",
+        f"{folder}/overides.yaml: no such file belongs here (found 'overides.yaml'); did you mean 'overrides.yaml'?",
+    ]
+
+
+def test_an_application_without_a_release_is_an_error_also_where_only_its_values_are_left(fleet) -> None:
+    fleet.path("environments/dev/support-tickets/release.yaml").rename(fleet.path("environments/dev/support-tickets/relase.yaml"))
+    with pytest.raises(InvalidInput) as raised:
+        fleet.render()
+    assert [line.partition(";")[0] for line in str(raised.value).splitlines()] == [
+        "environments/dev/support-tickets/relase.yaml: no such file belongs here (found 'relase.yaml')",
+        "environments/dev/support-tickets/release.yaml: the file is missing",
+    ]
+
+
 def test_missing_files_are_named(fleet) -> None:
     fleet.path("environments/dev/environment.yaml").unlink()
     fleet.path("environments/prod/support-tickets/release.yaml").unlink()

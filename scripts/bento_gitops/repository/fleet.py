@@ -22,6 +22,9 @@ from bento_gitops.model.values import ChartDefaults, Values
 from bento_gitops.repository.files import Tree
 
 CHART = "charts/bento-serving"
+FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
+"""What an application's folder in an environment holds; a misspelled name would be passed over in silence."""
+YAML = (".yaml", ".yml")
 INSTANCE_TYPES = "environments/instance-types.yaml"
 
 M = TypeVar("M", bound=Model)
@@ -60,6 +63,7 @@ class Fleet:
     _read: dict[str, Read[Any] | InvalidInput] = field(default_factory=dict[str, "Read[Any] | InvalidInput"])
     _tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _environments: list[str] | None = None
+    _files: dict[Target, list[str]] | None = None
     _chart: MarkedMap | None = None
 
     def environments(self) -> list[str]:
@@ -69,13 +73,18 @@ class Fleet:
         return self._environments
 
     def targets(self) -> list[Target]:
-        """Every application in every environment: whatever has a release or a config."""
-        found: set[Target] = set()
-        for name in ("release.yaml", "config.yaml"):
-            for path in self.tree.glob(f"environments/*/*/{name}"):
-                parts = PurePosixPath(path).parts
-                found.add(Target(parts[1], parts[2]))
-        return sorted(found)
+        """Every application in every environment: each folder in one that holds YAML."""
+        return sorted(self._folders())
+
+    def _folders(self) -> dict[Target, list[str]]:
+        """The names of the YAML files of every application's folder."""
+        if self._files is None:
+            self._files = {}
+            for path in self.tree.glob("environments/*/*/*"):
+                _, environment, application, name = path.split("/")
+                if name.endswith(YAML):
+                    self._files.setdefault(Target(environment, application), []).append(name)
+        return self._files
 
     def chosen(self, wanted: str | None) -> list[Target]:
         """The targets that ENV, ENV/APP or nothing (all) names.
@@ -115,6 +124,11 @@ class Fleet:
                 problems.extend(error.problems)
                 return None
 
+        problems += [
+            Problem(Place(f"{target.folder}/{name}"), "", "no such file belongs here", f"'{name}'", did_you_mean(name, FILES))
+            for name in self._folders().get(target, ())
+            if name not in FILES
+        ]
         own_path = f"environments/{target.environment}/environment.yaml"
         own = attempt(own_path, Environment)
         chain = [target.environment]
