@@ -68,6 +68,7 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 
 .PHONY: test
 test: $(TOOLS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
+	@$(BIN)/bento-gitops validate --thorough
 	@$(BIN)/python -m pytest
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
 
