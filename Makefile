@@ -23,7 +23,7 @@ SMOKE_NEEDS :=
 
 .PHONY: help
 help: ## prints the targets
-	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | sort | awk -F '\t' '{printf "make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z][a-z-]*:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/; s/[$$][$$]/$$/g' | sort | awk -F '\t' '{printf "make %-16s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(READY) ## makes .venv from the locked packages (every target that needs it does this by itself)

@@ -273,7 +273,7 @@ def test_show_is_a_table_for_people(create: Create, inspected: dict[str, Any], r
     ran = run("bundle", "show", "support-ticket-intelligence", "1.1.0")
     assert ran.code == 0
     for text in (
-        "cpu 500m  memory 512Mi",
+        "cpu 500m, memory 512Mi",
         "32 (EMBEDDING_MAX_BATCH_SIZE)",
         "ticket_classifier:1.1.0",
         "accuracy 0.9375",

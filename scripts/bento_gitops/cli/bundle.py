@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bento_gitops.cli import context
+from bento_gitops.cli import console, context
 
 if TYPE_CHECKING:
     from bento_gitops.model.bundle import Bundle, RecordedLimit, RecordedModel, RecordedService
@@ -138,47 +138,56 @@ def verify(
 
 
 def _print(bundle: Bundle) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    console.print(f"[bold]{bundle.application} {bundle.tag}[/]  created {bundle.created}")
+    console.line(f"{bundle.application} {bundle.tag}  created {bundle.created}", "bold")
     facts = {"bento": f"{bundle.bento}  (BentoML {bundle.bentoml}, Python {bundle.python})"}
     facts["image"] = f"{bundle.image.repository}@{bundle.image.digest}"
     if bundle.source:
         facts["source"] = f"{bundle.source.repository} {bundle.source.commit}"
     for name, fact in facts.items():
-        console.print(f"{name:<8}{fact}", soft_wrap=True, markup=False)  # whole, for copying
-    services = Table(
-        "service", "role", "depends on", "resources", "workers", "timeout", "concurrency", title="services", title_justify="left"
-    )
-    for name, service in bundle.services.items():
-        services.add_row(
+        console.line(f"{name:<8}{fact}")
+    services = [
+        [
             name,
             "api" if name == bundle.entry else "runner",
             ", ".join(service.dependencies) or "-",
             _resources(service),
             *_traffic(service),
-        )
-    console.print(services)
-    apis = Table("service", "api", "route", "max_batch_size", "max_latency_ms", title="apis", title_justify="left")
-    for name, service in bundle.services.items():
-        for api, told in service.apis.items():
-            limits = (_limit(told.batching.max_batch_size), _limit(told.batching.max_latency_ms)) if told.batching else ("-", "-")
-            apis.add_row(name, api, told.route, *limits)
-    console.print(apis)
-    models = Table("model", "framework", "preprocessing", "origin", "metrics", title="models", title_justify="left")
-    for model in bundle.models.values():
-        metrics = "  ".join(f"{name} {value:g}" for name, value in model.evaluation.metrics.items()) if model.evaluation else "-"
-        models.add_row(model.tag, model.framework, model.preprocessing, _origin(model), metrics)
-    console.print(models)
+        ]
+        for name, service in bundle.services.items()
+    ]
+    console.line("")
+    console.table(["SERVICE", "ROLE", "DEPENDS ON", "RESOURCES", "WORKERS", "TIMEOUT", "CONCURRENCY"], services)
+    apis = [
+        [
+            name,
+            api,
+            told.route,
+            *((_limit(told.batching.max_batch_size), _limit(told.batching.max_latency_ms)) if told.batching else ("-", "-")),
+        ]
+        for name, service in bundle.services.items()
+        for api, told in service.apis.items()
+    ]
+    console.line("")
+    console.table(["SERVICE", "API", "ROUTE", "MAX_BATCH_SIZE", "MAX_LATENCY_MS"], apis)
+    models = [
+        [
+            model.tag,
+            model.framework,
+            model.preprocessing,
+            _origin(model),
+            ", ".join(f"{name} {value:g}" for name, value in model.evaluation.metrics.items()) if model.evaluation else "-",
+        ]
+        for model in bundle.models.values()
+    ]
+    console.line("")
+    console.table(["MODEL", "FRAMEWORK", "PREPROCESSING", "ORIGIN", "METRICS"], models)
 
 
 def _resources(service: RecordedService) -> str:
     if not service.resources:
         return "-"
     said = service.resources.model_dump(exclude_none=True, exclude={"limits"})
-    return "  ".join(f"{key} {value}" for key, value in said.items()) or "-"
+    return ", ".join(f"{key} {value}" for key, value in said.items()) or "-"
 
 
 def _traffic(service: RecordedService) -> tuple[str, str, str]:

@@ -39,7 +39,9 @@ class Explanation:
                 result.append((said, "hidden" if found else "in force"))
                 found = True
             elif said.note:
-                result.append((said, "replaces what is below"))
+                # A unit that says this value too stands in the line above already.
+                if not result or (result[-1][0].place, result[-1][0].note) != (said.place, said.note):
+                    result.append((said, "replaces what is below"))
                 replaced = True
             else:
                 result.append((said, "takes back"))
