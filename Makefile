@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .tools/.ready
 
+# The Git ref that bundles are compared with: what was recorded there must not have changed.
+export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
+
 CODE := $(wildcard scripts tests benchmarks examples)
 
 # What examples add: files that tests need, targets that test, images that the cluster smoke loads.
@@ -63,7 +66,7 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 	@$(BIN)/basedpyright --warnings | tail -n 40
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@$(BIN)/bento-gitops schemas generate --check
-	@$(BIN)/bento-gitops bundle verify
+	@$(BIN)/bento-gitops bundle verify $${BASE:+--base "$$BASE"}
 	@$(BIN)/bento-gitops render --check
 
 .PHONY: test

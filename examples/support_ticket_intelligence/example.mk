@@ -6,7 +6,6 @@ EXAMPLE_VERSIONS ?= 1.0.0 1.1.0
 EXAMPLE_CLASSIFIER ?=
 EXAMPLE_REPOSITORY ?= registry.example.com/ml/support-ticket-intelligence
 VERSION ?= 1.1.0
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 
 EXAMPLE_VENV := .venv-example
 EXAMPLE_BIN := $(CURDIR)/$(EXAMPLE_VENV)/bin
@@ -82,17 +81,23 @@ $(EXAMPLE_IMAGES)/support-ticket-intelligence-%.tar: $(EXAMPLE_BENTOS)/%/bento.y
 		--output $@ --cache $(EXAMPLE_BUILD)/image-cache > /dev/null
 
 # An image is made once. What is recorded keeps its digest, and all else of the bundle must come out the same, or it is refused.
+EXAMPLE_APPLICATION := $(notdir $(EXAMPLE_REPOSITORY))
+EXAMPLE_BUNDLES := $(EXAMPLE_VERSIONS:%=example-bundle-%)
+example_recorded = $(wildcard bundles/$(EXAMPLE_APPLICATION)/$(1).yaml)
+example_archive = $(EXAMPLE_IMAGES)/support-ticket-intelligence-$(1).tar
+
 .PHONY: example
-example: example-bento $(READY) ## trains, builds and inspects the example, and records its bundles (EXAMPLE_VERSIONS="1.0.0 1.1.0")
-	@for version in $(EXAMPLE_VERSIONS); do \
-		bundle=bundles/$(notdir $(EXAMPLE_REPOSITORY))/$$version.yaml; \
-		if [ -f $$bundle ]; then image=$$(sed -n 's/^image: {repository: \(.*\), digest: \(.*\)}$$/\1@\2/p' $$bundle); \
-		else image=$$($(MAKE) --no-print-directory --silent image VERSION=$$version 2>/dev/null | tail -n 1); fi; \
-		$(BIN)/bento-gitops bundle inspect support_ticket_intelligence:$$version --python $(EXAMPLE_BIN)/python \
-			--bentoml-home $(EXAMPLE_HOME) > $(EXAMPLE_BUILD)/inspection-$$version.json; \
-		$(BIN)/bento-gitops bundle create --application $(notdir $(EXAMPLE_REPOSITORY)) \
-			--inspection $(EXAMPLE_BUILD)/inspection-$$version.json --image "$$image"; \
-	done
+example: $(EXAMPLE_BUNDLES) ## trains, builds and inspects the example, and records its bundles (EXAMPLE_VERSIONS="1.0.0 1.1.0")
+
+.SECONDEXPANSION:
+.PHONY: $(EXAMPLE_BUNDLES)
+$(EXAMPLE_BUNDLES): example-bundle-%: $(EXAMPLE_BENTOS)/%/bento.yaml $(READY) $$(if $$(call example_recorded,$$*),,$$(call example_archive,$$*))
+	@$(BIN)/bento-gitops bundle inspect support_ticket_intelligence:$* --python $(EXAMPLE_BIN)/python --bentoml-home $(EXAMPLE_HOME) \
+		> $(EXAMPLE_BUILD)/inspection-$*.json
+	@image=$$(if [ -n "$(call example_recorded,$*)" ]; then \
+			sed -n 's/^image: {repository: \(.*\), digest: \(.*\)}$$/\1@\2/p' bundles/$(EXAMPLE_APPLICATION)/$*.yaml; \
+		else cat $(basename $(call example_archive,$*)).ref; fi); \
+	$(BIN)/bento-gitops bundle create --application $(EXAMPLE_APPLICATION) --inspection $(EXAMPLE_BUILD)/inspection-$*.json --image "$$image"
 
 TEST_NEEDS += example-bento
 TEST_TARGETS += example-test

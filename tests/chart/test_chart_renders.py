@@ -55,7 +55,7 @@ def test_the_notes_say_how_to_reach_it_the_weights_and_the_way_back(helm: Path) 
     assert "blue  bundle 1.0.0  90 %  stable" in canary
     assert "green  bundle 1.1.0  10 %\n" in canary
     assert "through the Gateway public at tickets.example.com" in canary
-    assert "bento-gitops rollback prod/support-ticket-intelligence" in canary
+    assert "environments/prod/support-ticket-intelligence/release.yaml: weight 100 for blue, 0 for the others" in canary
     minimal = notes("minimal")
     assert "http://tickets.default:3000" in minimal
     assert "helm --namespace default rollback tickets" in minimal

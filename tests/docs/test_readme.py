@@ -35,22 +35,17 @@ def test_the_readme_is_short() -> None:
 def test_every_make_target_of_the_readme_exists(target: str) -> None:
     if target == "example" and not (ROOT / "examples").is_dir():
         return  # a fork without the example; its README says so or is its own
-    done = subprocess.run(["make", "-C", str(ROOT), "-n", target], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    listed = subprocess.run(["make", "-C", str(ROOT), "help"], capture_output=True, text=True, check=True).stdout
+    assert re.search(rf"^make {target} ", listed, re.MULTILINE), listed
 
 
 @pytest.mark.parametrize("words", commands("bento-gitops"))
 def test_every_command_of_the_readme_works(words: str, tmp_path: Path) -> None:
-    """For real on a copy, where the application that the README speaks of is there; else its verb and options are known."""
-    verb, *rest = shlex.split(words)
-    if not (ROOT / "environments/prod/support-ticket-intelligence").is_dir():
-        known = gitops(ROOT, verb, *(["show"] if verb == "bundle" else []), "--help")
-        assert known.returncode == 0, known.stderr
-        assert all(word in known.stdout for word in rest if word.startswith("--"))
-        return
-    for folder in ("applications", "bundles", "charts", "environments", "schemas"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    done = gitops(tmp_path, verb, *rest)
+    """On the fleet that tests use, whose application has another name: what a fork runs is its own business."""
+    shutil.copytree(ROOT / "tests/fleet", tmp_path, dirs_exist_ok=True)
+    for folder in ("charts", "schemas"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, dirs_exist_ok=True)
+    done = gitops(tmp_path, *shlex.split(words.replace("support-ticket-intelligence", "support-tickets")))
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
 
