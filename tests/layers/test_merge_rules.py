@@ -151,7 +151,6 @@ ROWS = (
         "4",
         (
             "config:1 4 in force (instance_type cpu.large, types:2)",
-            "config:1 null replaces what is below (instance_type cpu.large, types:2)",
             "bundle 1.0.0:1 2 replaced",
             "chart:1 1 replaced",
         ),
@@ -178,7 +177,6 @@ ROWS = (
         (
             "config:1 12Gi in force",
             "config:1 8Gi hidden (instance_type cpu.large, types:2)",
-            "config:1 null replaces what is below (instance_type cpu.large, types:2)",
         ),
     ),
     Row(
@@ -189,7 +187,6 @@ ROWS = (
         (
             "overrides:2 12Gi in force",
             "config:1 8Gi hidden (instance_type cpu.large, types:2)",
-            "config:1 null replaces what is below (instance_type cpu.large, types:2)",
         ),
     ),
     Row(
@@ -199,7 +196,6 @@ ROWS = (
         "8Gi",
         (
             "config:1 8Gi in force (instance_type cpu.large, types:2)",
-            "config:1 null replaces what is below (instance_type cpu.large, types:2)",
             "environment:1 12Gi replaced",
         ),
     ),
@@ -352,7 +348,6 @@ ROWS = (
         1,
         (
             "config:1 1 in force (instance_type gpu.small, types:4)",
-            "config:1 null replaces what is below (instance_type gpu.small, types:4)",
             "bundle 1.0.0:1 1 replaced",
         ),
     ),
@@ -375,7 +370,6 @@ ROWS = (
         (
             "config:1 1 in force",
             "config:1 1 hidden (instance_type gpu.small, types:4)",
-            "config:1 null replaces what is below (instance_type gpu.small, types:4)",
         ),
     ),
     Row(
