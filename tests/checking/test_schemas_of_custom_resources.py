@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from bento_gitops.checking.application import Checker
-from bento_gitops.checking.custom_resources import CustomResourceSchemas, path_of, reduced, text_of
+from bento_gitops.checking.custom_resources import CustomResourceSchemas, compiled_schema, path_of, reduced, text_of
 from bento_gitops.checking.objects import Json, Map, Object
 from bento_gitops.checking.rendered import Document
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = sorted((ROOT / "schemas/custom-resources").glob("*/*.json"))
 
 
 def definition(spec: Json, *, group: str = "example.com", version: str = "v1") -> Map:
@@ -49,11 +50,11 @@ SPEC: Json = {
         "mode": {"type": "string", "enum": ["Fast", "Slow"], "nullable": True},
         "port": {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]},
         "free": {"type": "object", "x-kubernetes-preserve-unknown-fields": True, "properties": {"known": {"type": "string"}}},
-        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "labels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
         "items": {
             "type": "array",
             "maxItems": 2,
-            "items": {"type": "object", "properties": {"name": {"type": "string", "pattern": "^a"}}},
+            "items": {"type": "object", "properties": {"name": {"type": "string", "pattern": "^a+$", "maxLength": 3}}},
         },
         "empty": {"type": "object"},
         "description": {"type": "string"},
@@ -76,7 +77,7 @@ def test_what_the_definition_allows_is_right() -> None:
         "port": "http",
         "free": {"known": "a", "other": {"any": [1]}},
         "labels": {"a": "b"},
-        "items": [{"name": "b"}, {}],
+        "items": [{"name": "aaa"}, {}],
         "empty": {},
         "description": "kept, for it is a field",
         "template": {"kind": "Pod", "spec": {}},
@@ -100,6 +101,11 @@ def test_what_the_definition_allows_is_right() -> None:
         ({"size": 1, "labels": {"a": 1}}, "spec.labels.a must be text"),
         ({"size": 1, "items": [{}, {}, {}]}, "spec.items has more items than allowed"),
         ({"size": 1, "items": [{"nam": "a"}]}, "spec.items[0].nam no such field"),
+        ({"size": 1, "items": [{"name": "b"}]}, "spec.items[0].name is not of the right form"),
+        ({"size": 1, "items": [{"name": ""}]}, "spec.items[0].name is not of the right form"),
+        ({"size": 1, "items": [{"name": "a\n"}]}, "spec.items[0].name is not of the right form"),
+        ({"size": 1, "items": [{"name": "aaaa"}]}, "spec.items[0].name is longer than what is allowed"),
+        ({"size": 1, "labels": {}}, "spec.labels has fewer keys than needed"),
         ({"size": 1, "empty": {"a": 1, "b": 2}}, "spec.empty.a no such field, spec.empty.b no such field"),
     ],
 )
@@ -117,7 +123,7 @@ def test_a_reduced_schema_holds_facts_and_its_source_and_no_prose() -> None:
     assert path == "example.com/widget_v1.json" == path_of("example.com", "Widget", "v1")
     assert schema["x-source"] == {"definition": "widgets.example.com", "controller-gen.kubebuilder.io/version": "v0.19.0"}
     text = text_of(schema)
-    for absent in ("What is wanted", "A widget", "rule", "pattern", "default", "format"):
+    for absent in ("What is wanted", "A widget", "rule", "default", "format"):
         assert absent not in text
     assert text == text_of(json.loads(text))
 
@@ -135,10 +141,41 @@ def test_what_is_no_definition_or_has_no_schema_is_refused_with_its_name() -> No
         list(reduced(bare))
 
 
+@pytest.mark.parametrize(
+    ("pattern", "right", "wrong"),
+    [
+        (r"^[\w-]+$", "a-1", "é"),  # \w, \d and \s are of ASCII alone in Go
+        (r"^\d+$", "12", "\u0663"),
+        (r"^(?i:abc)\z", "ABC", "abcd"),
+        (r"(a+)+$", "a" * 5000, "a" * 5000 + "!"),  # an engine that goes back to try again would not end
+    ],
+)
+def test_patterns_mean_what_they_mean_to_the_api_server(pattern: str, right: str, wrong: str) -> None:
+    spec: Json = {"type": "object", "properties": {"word": {"type": "string", "pattern": pattern}}}
+    schemas = CustomResourceSchemas(dict(reduced(definition(spec))).get)
+    for word, expected in ((right, []), (wrong, [f"it must match {pattern}"])):
+        body: Map = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {"word": word}}
+        assert [item.todo for item in schemas.findings(Object(body)) or []] == expected, word
+
+
+@pytest.mark.parametrize(("pattern", "told"), [("(?=a", r"\(\?=a"), ("^[[:alpha:]]+$", r"the class \[:alpha:\]")])
+def test_a_pattern_that_cannot_be_read_is_told_when_the_schema_is_pulled(pattern: str, told: str) -> None:
+    spec: Json = {"type": "object", "properties": {"word": {"type": "string", "pattern": pattern}}}
+    with pytest.raises(ValueError, match=rf"the schema of widgets\.example\.com v1 cannot be used: .*{told}"):
+        list(reduced(definition(spec)))
+
+
 def test_an_object_without_a_schema_is_named_and_counted(checker: Checker) -> None:
     widget = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: %s}\n"
     outcome = checker.check([Document("app", "templates/it.yaml", widget % name) for name in ("one", "two")])
     assert (outcome.findings, outcome.unchecked) == ((), {"example.com/v1 Widget": 2})
+
+
+@pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.stem)
+def test_the_repositorys_schemas_hold_patterns_and_can_be_compiled(file: Path) -> None:
+    text = file.read_text()
+    assert '"pattern": ' in text
+    compiled_schema(json.loads(text))
 
 
 def test_the_repository_has_the_schema_of_the_route_that_its_chart_emits() -> None:

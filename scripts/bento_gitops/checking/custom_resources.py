@@ -1,12 +1,13 @@
 """Objects of custom kinds against schemas that were reduced from CustomResourceDefinitions to facts.
 
-A reduced schema holds names, types, required fields, enums and bounds, and forbids what the definition does not name. It holds
-no descriptions and no rules (patterns, CEL), and no status: what a chart renders has none.
+A reduced schema holds names, types, required fields, enums, bounds and patterns, and forbids what the definition does not name.
+It holds no descriptions and no rules in CEL, and no status: what a chart renders has none.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import jsonschema_rs
@@ -29,7 +30,10 @@ _BOUNDS = (
     "minProperties",
     "maxProperties",
     "uniqueItems",
+    "pattern",
 )
+_AS_THE_API_SERVER = jsonschema_rs.RegexOptions()
+"""Patterns of definitions are written for Go's engine; this one has the same syntax, and takes linear time as that does."""
 
 _METADATA: Map = {
     "type": "object",
@@ -43,6 +47,8 @@ _METADATA: Map = {
         "finalizers": {"type": "array", "items": {"type": "string"}},
     },
 }
+# No definition of the projects around a serving chart has one; read as JSON Schema says, it is a set of the letters in its name.
+_POSIX_CLASS = re.compile(r"\[:\^?[a-z]+:\]")
 
 
 class CustomResourceSchemas:
@@ -57,9 +63,14 @@ class CustomResourceSchemas:
         path = path_of(of.group, of.kind, of.version)
         if path not in self._compiled:
             schema = self._find(path)
-            self._compiled[path] = None if schema is None else (schema, jsonschema_rs.Draft202012Validator(schema))
+            self._compiled[path] = None if schema is None else (schema, compiled_schema(schema))
         compiled = self._compiled[path]
         return None if compiled is None else list(findings(*compiled, of, CHECK))
+
+
+def compiled_schema(schema: Map) -> jsonschema_rs.Validator:
+    """Raises ValueError where the schema is none, for example for a pattern that is no regular expression."""
+    return jsonschema_rs.Draft202012Validator(schema, pattern_options=_AS_THE_API_SERVER)
 
 
 def path_of(group: str, kind: str, version: str) -> str:
@@ -70,7 +81,7 @@ def path_of(group: str, kind: str, version: str) -> str:
 def reduced(definition: Map) -> Iterator[tuple[str, Map]]:
     """The reduced schema of each version that a CustomResourceDefinition serves, with its path.
 
-    Raises ValueError with the reason where the definition has no schema.
+    Raises ValueError with the reason where the definition has no schema, or one with a pattern that is no regular expression.
     """
     name = as_text(get(definition, "metadata", "name"))
     group = as_text(get(definition, "spec", "group"))
@@ -90,17 +101,21 @@ def reduced(definition: Map) -> Iterator[tuple[str, Map]]:
         required = sorted(
             {"apiVersion", "kind", "metadata", *(as_text(key) for key in as_list(schema.get("required")))} - {"status"}
         )
-        yield (
-            path_of(group, kind, called),
-            {
-                "$schema": "https://json-schema.org/draft/2020-12/schema",
-                "title": f"{kind} {group}/{called}",
-                "x-source": {"definition": name, **_versions(definition)},
-                **facts,
-                "required": [*required],
-                "properties": properties,
-            },
-        )
+        result: Map = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"{kind} {group}/{called}",
+            "x-source": {"definition": name, **_versions(definition)},
+            **facts,
+            "required": [*required],
+            "properties": properties,
+        }
+        try:
+            if foreign := _POSIX_CLASS.search(text_of(result)):
+                raise ValueError(f"a pattern has the class {foreign[0]}, which is read otherwise here than by an API server")
+            compiled_schema(result)
+        except ValueError as error:
+            raise ValueError(f"the schema of {name} {called} cannot be used: {error}") from None
+        yield path_of(group, kind, called), result
 
 
 def text_of(schema: Map) -> str:
