@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from bento_gitops.checking.objects import Finding, Json, Map, Object, Pod, as_list, as_map, as_text, finding, get, labels_of, maps
 from bento_gitops.model.problem import did_you_mean
@@ -306,6 +307,24 @@ def _service_ports(service: Object) -> set[int]:
     return {number for port in maps(service.get("spec", "ports")) if isinstance(number := port.get("port"), int)}
 
 
+def _route_paths_are_valid(app: Application) -> Iterator[Finding]:
+    """What the Gateway API asks of a path in its rules, which the schema cannot say; of regular expressions it asks nothing."""
+    for route in app.of("HTTPRoute"):
+        for index, rule in enumerate(maps(route.get("spec", "rules"))):
+            for number, match in enumerate(maps(rule.get("matches"))):
+                value = get(match, "path", "value")
+                if not isinstance(value, str) or get(match, "path", "type") == "RegularExpression":
+                    continue
+                if not _PATH.fullmatch(value) or _NOT_IN_A_PATH.search(value):
+                    at = f"spec.rules[{index}].matches[{number}].path.value"
+                    todo = "begin with '/'; letters, digits, -._~!$&'()*+,;=:@ and %XX only, no '//', '/./', '/../' and '%2F'"
+                    yield finding(route, at, "is no path that a route may match", found=repr(value), todo=todo)
+
+
+_PATH = re.compile(r"/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*")
+_NOT_IN_A_PATH = re.compile(r"//|/\.{1,2}(?:/|\Z)|%2[fF]")
+
+
 def _routes_lead_to_services(app: Application) -> Iterator[Finding]:
     for route, at, backend in _backends(app):
         name, port = as_text(backend.get("name")), backend.get("port")
@@ -381,6 +400,68 @@ def _network_policies_select_pods(app: Application) -> Iterator[Finding]:
                         yield finding(policy, at, wrong, found=_words(labels), todo="select labels that pods carry")
 
 
+def _address_ranges_are_valid(app: Application) -> Iterator[Finding]:
+    for policy in app.of("NetworkPolicy"):
+        for direction, peers in (("ingress", "from"), ("egress", "to")):
+            for index, rule in enumerate(maps(policy.get("spec", direction))):
+                for number, peer in enumerate(maps(rule.get(peers))):
+                    at = f"spec.{direction}[{index}].{peers}[{number}].ipBlock"
+                    yield from _wrong_ranges(policy, at, as_map(peer.get("ipBlock")))
+
+
+def _wrong_ranges(policy: Object, at: str, block: Map) -> Iterator[Finding]:
+    if not isinstance(text := block.get("cidr"), str):
+        return
+    whole = _network(text)
+    excepted = [(f"{at}.except[{index}]", as_text(item)) for index, item in enumerate(as_list(block.get("except")))]
+    for place, written in ((f"{at}.cidr", text), *excepted):
+        if not _network(written):
+            todo = "write an address and a length, like 10.0.0.0/8 or 2001:db8::/32"
+            yield finding(policy, place, "is no range of addresses", found=repr(written), todo=todo)
+    for place, written in excepted:
+        inner = _network(written)
+        if whole and inner and not (inner != whole and _within(inner, whole)):
+            wrong = f"is no part of {text}"
+            yield finding(policy, place, wrong, found=repr(written), todo="except a smaller range inside of it")
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    """The range, or None. Of the ways to write one that Python knows, an API server takes this one."""
+    if not _RANGE.fullmatch(text):
+        return None
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+_RANGE = re.compile(r"[0-9a-fA-F:.]+/[0-9]{1,3}")
+
+
+def _within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    if isinstance(inner, IPv4Network):
+        return isinstance(outer, IPv4Network) and inner.subnet_of(outer)
+    return isinstance(outer, IPv6Network) and inner.subnet_of(outer)
+
+
+def _tolerations_are_valid(app: Application) -> Iterator[Finding]:
+    for pod in app.pods:
+        for index, toleration in enumerate(maps(pod.spec.get("tolerations"))):
+            at = pod.pointer("tolerations", index)
+            operator = as_text(toleration.get("operator")) or "Equal"
+            value = as_text(toleration.get("value"))
+            if not toleration.get("key") and operator != "Exists":
+                todo = "name the key, or write operator Exists to tolerate every taint"
+                yield finding(pod.owner, f"{at}.key", f"is missing, and operator {operator} needs one", todo=todo)
+            if operator == "Exists" and value:
+                todo = "remove the value, or write operator Equal"
+                yield finding(pod.owner, f"{at}.value", "stands beside operator Exists", found=repr(value), todo=todo)
+            if toleration.get("tolerationSeconds") is not None and toleration.get("effect") != "NoExecute":
+                effect = as_text(toleration.get("effect")) or "no effect"
+                todo = "write effect NoExecute, or remove the seconds"
+                yield finding(pod.owner, f"{at}.tolerationSeconds", "needs effect NoExecute", found=effect, todo=todo)
+
+
 def _budgets_select_pods(app: Application) -> Iterator[Finding]:
     guarded: dict[str, Object] = {}
     for budget in app.of("PodDisruptionBudget"):
@@ -450,10 +531,13 @@ CHECKS: Mapping[str, Check] = _named(
         _services_select_pods,
         _service_target_ports_exist,
         _dependencies_exist,
+        _route_paths_are_valid,
         _routes_lead_to_services,
         _no_runner_in_a_route,
         _weights_add_up,
         _network_policies_select_pods,
+        _address_ranges_are_valid,
+        _tolerations_are_valid,
         _budgets_select_pods,
     )
 )
