@@ -166,6 +166,18 @@ ROWS = (
         ),
     ),
     Row(
+        "a grace period that ends with the last request",
+        Stack(
+            chart="{termination: {preStopSeconds: 10, gracePeriodSeconds: 60}}",
+            config="{traffic: {timeout: 50}}",
+        ),
+        (
+            "config:1: services.Runner.traffic.timeout: a pod would be killed before its last requests end: pre_stop_seconds"
+            " (10 s) and traffic.timeout come to 60 s, but termination.grace_period_seconds is 60 (chart:1), on track blue"
+            " (found 50); shorten it, or say a longer grace period beside it",
+        ),
+    ),
+    Row(
         "a grace period that people made too short",
         Stack(decorator="{traffic: {timeout: 30}}", config="{termination: {grace_period_seconds: 20}}"),
         (
@@ -227,7 +239,7 @@ BORDERS = (
     Row("a limit equal to the request", Stack(config="{resources: {memory: 2Gi, limits: {memory: 2048Mi}}}"), ()),
     Row(
         "a grace period that is just enough",
-        Stack(chart="{termination: {preStopSeconds: 10, gracePeriodSeconds: 60}}", config="{traffic: {timeout: 50}}"),
+        Stack(chart="{termination: {preStopSeconds: 10, gracePeriodSeconds: 60}}", config="{traffic: {timeout: 49.9}}"),
         (),
     ),
     Row("an instance type with the GPU", Stack(decorator="{resources: {gpu: 1}}", config="{instance_type: gpu.small}"), ()),

@@ -77,7 +77,7 @@ class _Check:
             return
         pause = float(str(sleep.value)) if sleep else 0
         needed = float(str(timeout.value)) + pause
-        if float(str(grace.value)) >= needed:
+        if float(str(grace.value)) > needed:
             return
         wrong = f"a pod would be killed before its last requests end: pre_stop_seconds ({pause:g} s) and traffic.timeout"
         if grace.source.layer == "chart":
