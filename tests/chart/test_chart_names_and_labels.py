@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bento_gitops.model.names import kebab
 from serving_chart import CI, Rendered, laid_over, tickets, two_tracks
 
 Render = Callable[..., Rendered]
@@ -32,6 +33,7 @@ def test_an_object_is_named_after_its_service_in_kebab_case(render: Render, serv
     values = tickets()
     values["tracks"]["blue"]["components"] = {"Api": {"role": "api"}, service: {"role": "runner"}}
     found = render(values)
+    assert kebab(service) == name
     deployment = found.one("Deployment", f"tickets-blue-{name}")
     assert deployment["spec"]["template"]["spec"]["containers"][0]["args"][2] == service
     assert deployment["metadata"]["labels"]["bento-gitops/component"] == name

@@ -12,6 +12,7 @@ from bento_gitops.bundling.checks import recorded_model, refusals
 from bento_gitops.model.base import Digest, DnsLabel, Repository, Tag, Timestamp
 from bento_gitops.model.bundle import Bundle, Image, RecordedModel, RecordedService, Source
 from bento_gitops.model.inspection import Inspection
+from bento_gitops.model.names import kebab
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 
 _COMMIT = r"[0-9a-f]{7,64}"
@@ -165,11 +166,6 @@ def _models(inspection: Inspection, file: str, problems: list[Problem]) -> dict[
             "name the model with letters, digits, underscores and hyphens",
         )
     return models
-
-
-def kebab(name: str) -> str:
-    """ticket_classifier, TicketClassifier -> ticket-classifier."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+", "-", name).strip("-").lower()
 
 
 def _service(inspection: Inspection, name: str) -> RecordedService:

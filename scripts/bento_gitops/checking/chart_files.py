@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import yaml
 
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.values import Values
 
-CHART = "charts/bento-serving"
 TABLE_START = "<!-- values: generated from values.yaml -->"
 TABLE_END = "<!-- end of values -->"
 

@@ -195,11 +195,3 @@ def leaves_of(tree: Resolved, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         return
     for key, inner in tree.items():
         yield from leaves_of(inner, (*path, key))
-
-
-def without_absent(tree: Resolved) -> Resolved | None:
-    """The tree without leaves that have no value and maps that hold nothing else; None where nothing is left."""
-    if isinstance(tree, Leaf):
-        return None if tree.value is ABSENT else tree
-    kept = {key: inner for key, value in tree.items() if (inner := without_absent(value)) is not None}
-    return kept if kept or not tree else None

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from bento_gitops.layers.canonical import canonical
-from bento_gitops.layers.consistency import broken_rules
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
+from bento_gitops.layers.rules import broken_rules
 from bento_gitops.model.base import FORMS, Model
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.shape import Shape, shape_of

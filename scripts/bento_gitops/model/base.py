@@ -9,8 +9,6 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-API_VERSION = "bento-gitops/v1"
-
 
 class Model(BaseModel):
     """Strict and frozen. Fields are snake_case in people's files and camelCase in Helm values: one model serves both."""

@@ -54,7 +54,7 @@ class Held(Model):
 
 
 class Release(Model):
-    """A release file; what must hold between its parts is in `layers.consistency`.
+    """A release file; what must hold between its parts is in `layers.rules`.
 
     Its state (steady, staged, shifting, full) is derived, never stored.
     """

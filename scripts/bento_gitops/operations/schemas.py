@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bento_gitops.checking.chart_files import CHART, render_chart_files
+from bento_gitops.checking.chart_files import render_chart_files
 from bento_gitops.checking.custom_resources import reduced, text_of
 from bento_gitops.checking.file_schemas import file_schemas
 from bento_gitops.checking.objects import Map, as_text, get, maps
 from bento_gitops.checking.rendered import plain_documents
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.repository.files import write_atomically
 from bento_gitops.tools import binaries, kubectl

@@ -15,8 +15,9 @@ from bento_gitops.checking.custom_resources import CustomResourceSchemas
 from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.rendered import Document
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Place, Problem
-from bento_gitops.operations.manifests import CHART, refused, values_file
+from bento_gitops.operations.manifests import refused, values_file
 from bento_gitops.tools import binaries, helm, schema_package
 
 SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")

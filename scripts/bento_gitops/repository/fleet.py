@@ -15,13 +15,13 @@ from bento_gitops.layers.spelling import snake
 from bento_gitops.model.base import Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.shape import shape_of
 from bento_gitops.model.values import ChartDefaults, Values
 from bento_gitops.repository.files import Tree
 
-CHART = "charts/bento-serving"
 FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
 """What an application's folder in an environment holds; a misspelled name would be passed over in silence."""
 YAML = (".yaml", ".yml")
