@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from bento_gitops.cli.main import app
 from bento_gitops.model.problem import InvalidInput
 from bento_gitops.operations.manifests import write_manifests
-from bento_gitops.operations.validate import validate_values
+from bento_gitops.operations.validate import Namespace, validate_values
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,21 @@ def test_two_applications_of_an_environment_that_make_the_same_object_are_found(
         "environments/dev/two/values.yaml: ConfigMap/one-words: another application of this namespace makes the same object"
         " (found dev/one); rename an application or a track"
     )
+
+
+def test_environments_of_one_namespace_of_one_cluster_are_compared_and_others_are_not() -> None:
+    values = {f"{environment}/one": "application: one\n" for environment in ("blue", "dev", "prod", "qa")}
+    namespaces = {
+        "dev": Namespace("east", "apps"),
+        "prod": Namespace("west", "apps"),
+        "qa": Namespace("east", "apps"),
+    }
+    report = validate_values(ROOT, values, TINY, namespaces=namespaces)
+    assert {(problem.place.file, problem.found) for problem in report.problems} == {
+        ("environments/qa/one/values.yaml", "dev/one")
+    }
+    assert {problem.todo for problem in report.problems} == {"give one of the two environments a namespace of its own"}
+    assert len(report.problems) == 3
 
 
 def test_a_wrong_object_is_told_with_its_template() -> None:
@@ -155,6 +171,19 @@ def test_the_command_checks_every_application_of_the_fleet(fleet: Path) -> None:
     assert (code, report["problems"], report["unchecked"]) == (0, [], {})
     assert {one["environment"] for one in report["applications"]} == {"dev", "staging", "prod"}
     assert all(one["objects"] > 5 for one in report["applications"])
+
+
+def test_the_command_knows_from_the_environments_which_of_them_share_a_namespace(fleet: Path) -> None:
+    dev, staging = (fleet / f"environments/{name}/environment.yaml" for name in ("dev", "staging"))
+    said_of_dev = re.findall(r"^(?:cluster|namespace): .*$", dev.read_text(), re.MULTILINE)
+    assert len(said_of_dev) == 2
+    kept = re.sub(r"^(?:cluster|namespace): .*\n", "", staging.read_text(), flags=re.MULTILINE)
+    staging.write_text("\n".join([*said_of_dev, kept]))
+    code, said = run(fleet, "validate", "--json")
+    problems = json.loads(said)["problems"]
+    assert code == 1
+    assert {problem["wrong"] for problem in problems} == {"another application of this namespace makes the same object"}
+    assert {problem["file"].split("/")[1] for problem in problems} == {"staging"}
 
 
 def test_the_command_prints_a_line_for_each_problem_and_exits_1(fleet: Path) -> None:

@@ -27,6 +27,14 @@ TIMES = 25
 
 
 @dataclass(frozen=True, slots=True)
+class Namespace:
+    """Where objects go: two environments may share one."""
+
+    cluster: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What was looked at for one application."""
 
@@ -63,15 +71,33 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Repor
 
     Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
     """
-    from bento_gitops.operations.render import render, working_tree
+    from bento_gitops.model.files import Environment
+    from bento_gitops.operations.render import render_targets, working_tree
+    from bento_gitops.repository.fleet import Fleet
 
-    values = {str(one.target): one.text for one in render(working_tree(root), wanted)}
-    return validate_values(root, values, root / CHART, thorough=thorough)
+    fleet = Fleet(working_tree(root))
+    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
+    rendered = render_targets(fleet, fleet.chosen(wanted))
+    namespaces: dict[str, Namespace] = {}
+    for name in sorted({one.target.environment for one in rendered}):
+        environment = fleet.file(f"environments/{name}/environment.yaml", Environment)
+        assert environment, "render read it"
+        namespaces[name] = Namespace(environment.value.cluster, environment.value.namespace)
+    values = {str(one.target): one.text for one in rendered}
+    return validate_values(root, values, root / CHART, thorough=thorough, namespaces=namespaces)
 
 
-def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path, *, thorough: bool = False) -> Report:
+def validate_values(
+    root: Path,
+    applications: Mapping[str, str],
+    chart_dir: Path,
+    *,
+    thorough: bool = False,
+    namespaces: Mapping[str, Namespace] | None = None,
+) -> Report:
     """Renders each application (ENV/APP: text of its values) and checks its objects.
 
+    `namespaces` says where each environment's objects go; an environment that it does not name is taken for a place of its own.
     Helm 4 renders as for the newest Kubernetes and Helm 3.19 as for the oldest: that the objects are the same proves that
     neither matters. With `thorough`, every application is rendered 25 times and the bytes compared.
     """
@@ -83,7 +109,7 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
         renderings = new.result(), old.result()
     changing = _changing(chart_dir, applications) if thorough else {}
     checked: list[Checked] = []
-    makers: dict[tuple[str, str], str] = {}
+    makers: dict[tuple[Namespace | str, str], str] = {}
     for key in sorted(applications):
         problems = list(_refused(key, applications[key], renderings))
         problems += changing.get(key, ())
@@ -92,18 +118,22 @@ def validate_values(root: Path, applications: Mapping[str, str], chart_dir: Path
         if all(key in rendering.documents for rendering in renderings):
             problems += _differences(place, *(rendering.documents[key] for rendering in renderings))
         problems += [item.problem(place) for item in outcome.findings]
-        problems += _made_twice(key, place, [item.identity for item in outcome.objects], makers)
+        environment = key.partition("/")[0]
+        where = (namespaces or {}).get(environment, environment)
+        problems += _made_twice(key, place, where, [item.identity for item in outcome.objects], makers)
         checked.append(Checked(key, len(outcome.objects), tuple(sorted(set(problems))), outcome.unchecked))
     return Report(tuple(checked))
 
 
-def _made_twice(key: str, place: Place, objects: Sequence[str], makers: dict[tuple[str, str], str]) -> list[Problem]:
-    """Objects that another application of the environment, and so of its namespace, makes too. `makers`: who was first."""
-    environment = key.partition("/")[0]
-    first = {identity: makers.setdefault((environment, identity), key) for identity in objects}
+def _made_twice(
+    key: str, place: Place, where: Namespace | str, objects: Sequence[str], makers: dict[tuple[Namespace | str, str], str]
+) -> list[Problem]:
+    """Objects that another application makes in the same place (a namespace, or an environment). `makers`: who was first."""
+    first = {identity: makers.setdefault((where, identity), key) for identity in objects}
     wrong = "another application of this namespace makes the same object"
+    rename, part = "rename an application or a track", "give one of the two environments a namespace of its own"
     return [
-        Problem(place, identity, wrong, maker, "rename an application or a track")
+        Problem(place, identity, wrong, maker, rename if maker.partition("/")[0] == key.partition("/")[0] else part)
         for identity, maker in first.items()
         if maker != key
     ]
