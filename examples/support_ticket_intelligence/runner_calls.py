@@ -37,21 +37,24 @@ def of_similar_cost(texts: list[str]) -> list[list[str]]:
 
 
 async def once_more(call: Callable[[], Awaitable[Answer]]) -> Answer:
-    """The call's answer; a second try if its connection broke, ServiceUnavailable (503) if that breaks too.
+    """The call's answer; a second try if its connection broke, ServiceUnavailable (503) if that breaks too or time runs out.
 
-    BentoML renews its session to a runner after 100 requests or 300 s and closes the old one with calls on it: at 8 requests in
-    parallel, 5 % of them fail. Keeping the session for ever would cure that, but then connections stay on old pods while
-    runners scale. Runners keep no state, so asking twice is safe. A time-out is not asked twice: the runner has the work already.
+    Calls break when BentoML renews its session to a runner (service.py says when) and when a runner's pod goes. Runners keep no
+    state, so asking twice is safe. A time-out is not asked twice: the runner has the work already.
     """
     try:
-        return await call()
-    except aiohttp.ServerTimeoutError:
-        raise
+        return await in_time(call)
     except aiohttp.ClientConnectionError as broken:
         logger.info("a connection to a runner was closed (%s), asking once more", type(broken).__name__)
     try:
-        return await call()
-    except aiohttp.ServerTimeoutError:
-        raise
+        return await in_time(call)
     except aiohttp.ClientConnectionError as broken:
         raise ServiceUnavailable(f"no connection to a runner ({type(broken).__name__})") from broken
+
+
+async def in_time(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The call's answer. ServiceUnavailable if it does not come in time: a runner that is late is no fault of the request."""
+    try:
+        return await call()
+    except TimeoutError as late:  # aiohttp's time-outs are of this kind too, and some of them are connection errors besides
+        raise ServiceUnavailable("a runner did not answer in time") from late

@@ -45,6 +45,12 @@ IMAGE = bentoml.images.Image(
 ).requirements_file("requirements.txt")  # relative to the working directory, which BentoML sets to this folder
 
 
+# BentoML renews its session to a runner after 100 requests or 300 s, and closes the old one with the calls on it. By number that
+# broke one call in twenty under load, and now and then an answer half read, which then waits for its time-out. By age it happens
+# once in five minutes, often enough for connections to find their way to new pods; runner_calls.py asks once more.
+RUNNER_CONNECTION = {"max_requests": 1_000_000_000}
+
+
 @bentoml.service(
     name="EmbeddingRunner",
     resources={"cpu": "1", "memory": "512Mi"},
@@ -52,6 +58,7 @@ IMAGE = bentoml.images.Image(
     # Short: what waits for a slow runner piles up as memory. The API's own time-out covers one call to each runner.
     traffic={"timeout": 5, "max_concurrency": 64},
     envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],  # as many threads as CPUs asked for
+    runner_connection=RUNNER_CONNECTION,
     labels={"tier": "runner", "model": "minilm-l6-v2-int8"},
 )
 class EmbeddingRunner:
@@ -78,6 +85,7 @@ class EmbeddingRunner:
     workers=1,
     traffic={"timeout": 3, "max_concurrency": 64},
     envs=[{"name": "OMP_NUM_THREADS", "value": "1"}],
+    runner_connection=RUNNER_CONNECTION,
     labels={"tier": "runner", "model": "ticket-classifier"},
 )
 class ClassifierRunner:

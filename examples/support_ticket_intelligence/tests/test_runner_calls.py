@@ -44,7 +44,16 @@ def test_a_second_broken_connection_means_unavailable() -> None:
     assert left == ["too late"]
 
 
-@pytest.mark.parametrize("failure", [ServiceUnavailable("busy"), aiohttp.SocketTimeoutError(), TimeoutError(), ValueError()])
+@pytest.mark.parametrize("late", [aiohttp.SocketTimeoutError(), aiohttp.ConnectionTimeoutError(), TimeoutError()])
+def test_a_runner_that_is_late_means_unavailable_and_is_not_asked_again(late: Exception) -> None:
+    call, left = calls(late, "never")
+
+    with pytest.raises(ServiceUnavailable, match="did not answer in time"):
+        asyncio.run(once_more(call))
+    assert left == ["never"]
+
+
+@pytest.mark.parametrize("failure", [ServiceUnavailable("busy"), ValueError()])
 def test_any_other_failure_is_not_asked_again(failure: Exception) -> None:
     call, left = calls(failure, "never")
 
