@@ -70,7 +70,8 @@ Call: include "bento-serving.environment" (dict "app" $app "workload" $workload 
 
 {{- /*
 Adds a variable to a workload, once. The same value said twice in the same way is one variable (two components of a single process);
-anything else is wrong: an API server would refuse the name twice, or quietly take the last.
+anything else is wrong: an API server would refuse the name twice, or quietly take the last. Two limits that the code reads from one
+variable cannot be said once, so their sentence asks for one value.
 Call: include "bento-serving.variable" (dict "app" $app "workload" $workload "seen" $seen "entry" $entry "at" $pointer "kind" $kind)
 */}}
 {{- define "bento-serving.variable" -}}
@@ -78,7 +79,12 @@ Call: include "bento-serving.variable" (dict "app" $app "workload" $workload "se
 {{- if not $before -}}
 {{- $_ := set .seen .entry.name (dict "at" .at "kind" .kind "value" .entry.value) -}}
 {{- $_ := set .workload "environment" (append .workload.environment .entry) -}}
-{{- else if or (ne $before.kind .kind) (ne $before.value .entry.value) -}}
+{{- else if and (eq $before.kind .kind) (ne $before.value .entry.value) -}}
+{{- $reader := eq .kind "batching" | ternary "the code reads both limits from it" "both components run in one process" -}}
+{{- $both := printf "%s here and %s in %s" $before.value .entry.value .at -}}
+{{- $wrong := printf "%s: the variable %s would have two values (found %s); %s: give both the same value" $before.at .entry.name $both $reader -}}
+{{- include "bento-serving.wrong" (dict "app" .app "wrong" $wrong) -}}
+{{- else if ne $before.kind .kind -}}
 {{- $wrong := printf "%s: the variable %s is set twice (also by %s); say it once" $before.at .entry.name .at -}}
 {{- include "bento-serving.wrong" (dict "app" .app "wrong" $wrong) -}}
 {{- end -}}
