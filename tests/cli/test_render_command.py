@@ -57,6 +57,15 @@ def test_render_of_one_target_leaves_the_others_alone(run, fleet) -> None:
     assert set(fleet.generated()) == {"dev/support-tickets", "prod/support-tickets"}
 
 
+def test_check_shows_what_an_edit_by_hand_would_lose(run, fleet) -> None:
+    run("render")
+    values = "environments/dev/support-tickets/values.yaml"
+    fleet.put(values, fleet.text(values).replace("LOG_LEVEL: DEBUG  # environment", "LOG_LEVEL: TRACE  # environment"))
+    done = run("render", "--check", "dev", code=3)
+    assert "-          LOG_LEVEL: TRACE  # environment" in done.stdout
+    assert "+          LOG_LEVEL: DEBUG  # environment" in done.stdout
+
+
 def test_check_of_stale_values_ends_with_3_and_writes_nothing(run, fleet) -> None:
     before = _state(fleet.root)
     done = run("render", "--check", *BEFORE_THE_END, code=3)

@@ -20,9 +20,8 @@ def _has_colours(stream: TextIO) -> bool:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    # Where nobody's terminal sets a width (CI, a pipe), lines are as long as what they say: nothing is folded.
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=None if stream.isatty() else 10_000)
+    # Lines are as long as what they say: a name that is cut or folded can neither be read nor copied.
+    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=10_000)
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:

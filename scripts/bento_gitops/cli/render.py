@@ -20,6 +20,10 @@ Wanted = Annotated[
 ]
 
 
+MOST_SHOWN = 10
+"""Targets whose difference is printed."""
+
+
 def render(
     target: Wanted = None,
     check: Annotated[
@@ -51,12 +55,12 @@ def render(
     if as_json:
         console.document([_as_json(one) for one in rendered])
     else:
-        _print(rendered, check=check, assignments=bool(assignments))
+        _print(rendered, target or "any environment", check=check, assignments=bool(assignments))
     if check and any(one.changed for one in rendered):
         raise typer.Exit(3)
 
 
-def _print(rendered: list[Rendered], *, check: bool, assignments: bool) -> None:
+def _print(rendered: list[Rendered], wanted: str, *, check: bool, assignments: bool) -> None:
     rows: list[list[str]] = []
     word = "would change" if assignments else "stale" if check else "written"
     for one in rendered:
@@ -74,17 +78,19 @@ def _print(rendered: list[Rendered], *, check: bool, assignments: bool) -> None:
                 ]
             )
     if not rendered:
-        console.note("no application in any environment: there is no environments/*/*/release.yaml")
+        folder = "*" if wanted == "any environment" else wanted
+        console.note(f"no application in {wanted}: there is no environments/{folder}/*/release.yaml")
         return
     console.table(["ENVIRONMENT", "APPLICATION", "TRACK", "BUNDLE", "WEIGHT", "REPLICAS", "VALUES"], rows, right=["WEIGHT"])
     for one in rendered:
         for text in one.notes:
             console.note(f"note: {text}")
-    if assignments:
-        for one in rendered:
-            for text in one.difference():
-                console.line(text, "green" if text.startswith("+") else "red" if text.startswith("-") else "")
     changed = [one for one in rendered if one.changed]
+    if check or assignments:
+        for text in [text for one in changed[:MOST_SHOWN] if one.before for text in one.difference()]:
+            console.line(text, "green" if text.startswith("+") else "red" if text.startswith("-") else "")
+        if len(changed) > MOST_SHOWN:
+            console.note(f"{len(changed) - MOST_SHOWN} more change; name one to see how")
     if check and changed:
         console.note(
             f"{len(changed)} of {len(rendered)} values.yaml are not what their sources say; run `make render` and commit them"
