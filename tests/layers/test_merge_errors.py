@@ -207,8 +207,11 @@ ROWS = (
     ),
     Row(
         "a floor for a service that the track's bundle does not have",
-        Stack(release='stable: blue\ntracks: {blue: {bundle: "1.0.0", weight: 100, floor: {Runer: 2}}}'),
-        ("release:2: tracks.blue.floor.Runer: no such service in bundle 1.0.0 (found 'Runer'); did you mean 'Runner'?",),
+        Stack(
+            bundles=(("1.1.0", "Runner: {}"),),
+            release=TWO_TRACKS.replace("weight: 0", "weight: 0, floor: {Runer: 2}") + "\ncandidate: green",
+        ),
+        ("release:2: tracks.green.floor.Runer: no such service in bundle 1.1.0 (found 'Runer'); did you mean 'Runner'?",),
     ),
     Row(
         "several rules at once are told at once",

@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import TypeAdapter, ValidationError
 
 from bento_gitops.bundling.checks import recorded_model, refusals
-from bento_gitops.model.base import Digest, DnsLabel, Repository, Tag, Timestamp
+from bento_gitops.model.base import ApplicationName, Digest, DnsLabel, Repository, Tag, Timestamp
 from bento_gitops.model.bundle import Bundle, Image, RecordedModel, RecordedService, Source
 from bento_gitops.model.inspection import Inspection
 from bento_gitops.model.names import kebab
@@ -63,10 +63,10 @@ def _name_problems(application: str, tag: str) -> list[Problem]:
     _checked(
         problems,
         "--application",
-        DnsLabel,
+        ApplicationName,
         application,
         "is no name for an application",
-        "lower-case letters, digits and hyphens, as in support-ticket-intelligence",
+        "lower-case letters, digits and hyphens, a letter first, as in support-ticket-intelligence",
     )
     if tag == "latest":
         todo = "name a version: bentoml build --version 1.1.0, or --tag 1.1.0"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from bento_gitops.layers.marked import MarkedMap, join, place_of
 from bento_gitops.model.base import Model
 from bento_gitops.model.bundle import Bundle
+from bento_gitops.model.names import kebab
 from bento_gitops.model.problem import Problem, did_you_mean
 from bento_gitops.model.release import Release
 
@@ -36,6 +37,7 @@ def _release(release: Release, tree: MarkedMap) -> Iterator[Problem]:
         )
     yield from _standby(release, tree)
     yield from _weights(release, tree)
+    yield from _for_candidates(release, tree)
     if release.candidate in release.tracks:
         yield from _candidate(release, release.candidate, tree)
 
@@ -73,6 +75,24 @@ def _weights(release: Release, tree: MarkedMap) -> Iterator[Problem]:
             )
 
 
+def _for_candidates(release: Release, tree: MarkedMap) -> Iterator[Problem]:
+    """What is said of a track that only a candidate heeds."""
+    if release.candidate is not None and release.candidate not in release.tracks:
+        return  # said already; which track was meant cannot be told
+    for name, track in release.tracks.items():
+        if name == release.candidate:
+            continue
+        for key, found in (("ready_for", track.ready_for), ("floor", track.floor)):
+            if found is not None:
+                yield Problem(
+                    place_of(tree, "tracks", name, key),
+                    f"tracks.{name}.{key}",
+                    "counts for the candidate alone, and this track is not it",
+                    str(found) if key == "ready_for" else ", ".join(track.floor or ()),
+                    "remove it; how many pods the others have stands in config.yaml",
+                )
+
+
 def _candidate(release: Release, name: str, tree: MarkedMap) -> Iterator[Problem]:
     track = release.tracks[name]
     ready = track.ready_for or 0
@@ -99,6 +119,7 @@ def _bundle(bundle: Bundle, tree: MarkedMap) -> Iterator[Problem]:
     if bundle.entry not in bundle.services:
         advice = did_you_mean(bundle.entry, bundle.services)
         yield Problem(place_of(tree, "entry"), "entry", "no such service in this bundle", f"'{bundle.entry}'", advice)
+    yield from _object_names(bundle, tree)
     for name, service in bundle.services.items():
         for dependency in service.dependencies:
             if dependency not in bundle.services:
@@ -109,3 +130,19 @@ def _bundle(bundle: Bundle, tree: MarkedMap) -> Iterator[Problem]:
                     f"'{dependency}'",
                     did_you_mean(dependency, bundle.services),
                 )
+
+
+def _object_names(bundle: Bundle, tree: MarkedMap) -> Iterator[Problem]:
+    """Each service becomes the name of objects in kebab-case, which two cannot share."""
+    first: dict[str, str] = {}
+    for name in bundle.services:
+        becomes, place, pointer = kebab(name), place_of(tree, "services", name), join("services", name)
+        if not becomes:
+            yield Problem(
+                place, pointer, "a name without letters and digits is no object's", f"'{name}'", "rename it in the code"
+            )
+        elif becomes in first:
+            other = first[becomes]
+            wrong = f"becomes the object name {becomes}, as {other} does ({place_of(tree, 'services', other)})"
+            yield Problem(place, pointer, wrong, f"'{name}'", "rename one of them in the code")
+        first.setdefault(becomes, name)

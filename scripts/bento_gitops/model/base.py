@@ -53,7 +53,12 @@ _REPOSITORY = r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*$"
 _ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
 _LABEL_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
-_DURATION = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
+_DURATION = r"^([0-9]{1,5}h)?([0-9]{1,5}m)?([0-9]{1,5}s)?$"
+_APPLICATION = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
+_SUBDOMAIN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+_ROUTE = r"^/[A-Za-z0-9/_.~-]*$"
+_CIDR = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:.]+/[0-9]{1,3}$"
+_RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
 CPU = re.compile(r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")
 MEMORY = re.compile(r"^[0-9]+(Ki|Mi|Gi|Ti|k|M|G|T)?$")
 
@@ -66,7 +71,11 @@ FORMS = {
     _ENV: "write letters, digits and underscores, like LOG_LEVEL",
     _LABEL_VALUE: "write letters, digits, dots, hyphens and underscores, without spaces",
     _LABEL_KEY: "write a label's key, like owner or example.com/owner",
-    _DURATION: "write hours, minutes and seconds, like 1h, 90m or 15s",
+    _DURATION: "write hours, minutes and seconds, like 1h, 90m or 15s, each of five digits at most",
+    _APPLICATION: "write lower-case letters, digits and hyphens, a letter first: it names a Service",
+    _SUBDOMAIN: "write lower-case letters, digits, hyphens and dots, like ticket-secrets",
+    _ROUTE: "write letters, digits and / _ . ~ - after a slash, like /encode; a route with parameters cannot be served yet",
+    _CIDR: "write an address and the length of its network, like 10.0.0.0/8",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
 }
@@ -74,6 +83,12 @@ FORMS = {
 
 DnsLabel = Annotated[str, Field(pattern=_NAME, max_length=63)]
 """A Kubernetes name: lower-case letters, digits and hyphens."""
+
+ApplicationName = Annotated[str, Field(pattern=_APPLICATION, max_length=63)]
+"""An application's name; it names a Service, which starts with a letter."""
+
+SecretName = Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)]
+"""A Secret's name, which may have dots."""
 
 ServiceName = Annotated[str, Field(pattern=_SERVICE, max_length=63)]
 """A BentoML service's name as `@bentoml.service(name=...)` has it."""
@@ -88,6 +103,34 @@ Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 EnvName = Annotated[str, Field(pattern=_ENV, max_length=255)]
 LabelValue = Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]
 LabelKey = Annotated[str, Field(pattern=_LABEL_KEY, max_length=253)]
+
+
+def _own_label(key: str) -> str:
+    if _RESERVED_LABEL.match(key):
+        raise ValueError("the chart itself sets labels of this kind; use another key")
+    return key
+
+
+OwnLabelKey = Annotated[LabelKey, AfterValidator(_own_label)]
+"""A label that people may set: none of those by which objects find each other."""
+
+
+def _network(text: str) -> str:
+    import ipaddress  # few files name a network; the others need not pay for it
+
+    try:
+        interface = ipaddress.ip_interface(text)
+    except ValueError:
+        raise ValueError("is no network; write an address and the length of its network, like 10.0.0.0/8") from None
+    if interface.ip != interface.network.network_address:
+        raise ValueError(f"names an address inside the network, not the network; write {interface.network}")
+    return text
+
+
+Cidr = Annotated[str, Field(pattern=_CIDR), AfterValidator(_network)]
+"""A network: 10.0.0.0/8."""
+Route = Annotated[str, Field(pattern=_ROUTE)]
+"""Where an API answers: /encode."""
 Weight = Annotated[int, Field(ge=0, le=100)]
 """Whole percent of live requests."""
 

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bento_gitops.model.base import Digest, DnsLabel, EnvName, Model, Repository, ServiceName, Tag, Timestamp
+from bento_gitops.model.base import (
+    ApplicationName,
+    Digest,
+    DnsLabel,
+    EnvName,
+    Model,
+    Repository,
+    Route,
+    ServiceName,
+    Tag,
+    Timestamp,
+)
 from bento_gitops.model.settings import Resources, Traffic
 
 
@@ -34,7 +45,7 @@ class RecordedBatching(Model):
 class RecordedApi(Model):
     """One API as the code declares it."""
 
-    route: Annotated[str, Field(pattern=r"^/")]
+    route: Route
     batching: RecordedBatching | None = None
     """Absent: not batchable."""
 
@@ -105,7 +116,7 @@ class Bundle(Model):
 
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Bundle"]
-    application: DnsLabel
+    application: ApplicationName
     tag: Tag
     created: Timestamp
     bento: str

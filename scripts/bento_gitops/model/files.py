@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bento_gitops.model.base import Cpu, DnsLabel, LabelKey, LabelValue, Memory, Model, Repository, ServiceName, Timestamp
+from bento_gitops.model.base import (
+    Cpu,
+    DnsLabel,
+    LabelKey,
+    LabelValue,
+    Memory,
+    Model,
+    Repository,
+    SecretName,
+    ServiceName,
+    Timestamp,
+)
 from bento_gitops.model.settings import (
     ApplicationConfig,
     ComponentConfig,
@@ -125,7 +136,7 @@ class Environment(Model):
     monitoring: Monitoring | None = None
     registries: list[Repository] | None = None
     """Where images may come from: a host, or a host and a folder."""
-    image_pull_secrets: list[DnsLabel] | None = None
+    image_pull_secrets: list[SecretName] | None = None
     live_min_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
     """Pods of each component that a candidate has at least."""
     defaults: Defaults | None = None

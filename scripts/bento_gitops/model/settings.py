@@ -8,9 +8,22 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from bento_gitops.model.base import Cpu, DnsLabel, Duration, EnvName, LabelKey, LabelValue, Memory, Model, ServiceName
+from bento_gitops.model.base import (
+    Cidr,
+    Cpu,
+    DnsLabel,
+    Duration,
+    EnvName,
+    LabelKey,
+    LabelValue,
+    Memory,
+    Model,
+    OwnLabelKey,
+    SecretName,
+    ServiceName,
+)
 
 Role = Literal["api", "runner"]
 MetricType = Literal["cpu", "memory"]
@@ -40,6 +53,12 @@ class Metric(Model):
 
     value: Annotated[int, Field(ge=1, le=1000)] | None = None
     """Percent of what the pods request."""
+
+    @model_validator(mode="after")
+    def _has_a_value(self) -> Metric:
+        if not self.model_fields_set:
+            raise ValueError("the metric has no value; write {value: 70}, or null to take the metric back")
+        return self
 
 
 class Scaling(Model):
@@ -97,6 +116,14 @@ class Toleration(Model):
     value: str | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
+    @model_validator(mode="after")
+    def _is_one_that_a_pod_may_have(self) -> Toleration:
+        if self.operator == "Exists" and self.value is not None:
+            raise ValueError("operator Exists bears every value of the taint; remove `value`, or use operator Equal")
+        if self.operator != "Exists" and self.key is None:
+            raise ValueError("operator Equal, which is the default, needs a key; add `key`, or use operator Exists")
+        return self
+
 
 class Placement(Model):
     """Which nodes the pods run on."""
@@ -134,10 +161,16 @@ class Termination(Model):
 class Egress(Model):
     """A place outside the application that the component may call; everything else is denied."""
 
-    cidr: Annotated[str, Field(pattern=r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:]+/[0-9]{1,3}$")] | None = None
+    cidr: Cidr | None = None
     namespace: DnsLabel | None = None
     pod_labels: dict[LabelKey, LabelValue | None] | None = None
     ports: list[Annotated[int, Field(ge=1, le=65535)]] | None = None
+
+    @model_validator(mode="after")
+    def _names_a_place(self) -> Egress:
+        if not self.model_fields_set:
+            raise ValueError("names no place; write a cidr or pods (namespace, pod_labels), or null to take it back")
+        return self
 
 
 class ComponentSettings(Model):
@@ -151,7 +184,7 @@ class ComponentSettings(Model):
     traffic: Traffic | None = None
     envs: dict[EnvName, str | None] | None = None
     """By name; people may write BentoCloud's list [{name, value}]. "" empties what the image sets."""
-    secrets: list[DnsLabel] | None = None
+    secrets: list[SecretName] | None = None
     """Names of Secrets whose keys become environment variables; values never enter Git."""
     probes: Probes | None = None
     termination: Termination | None = None
@@ -183,7 +216,7 @@ class ApplicationSettings(Model):
 
     mode: Literal["split", "single"] | None = None
     """`split`: each component in pods of its own. `single`: the whole Bento in one process per pod."""
-    labels: dict[LabelKey, LabelValue | None] | None = None
+    labels: dict[OwnLabelKey, LabelValue | None] | None = None
     """On every object: owner, cost-center, tenant."""
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
-from bento_gitops.model.base import DnsLabel, Duration, LabelKey, LabelValue, Model, ServiceName, Tag, Weight
+from bento_gitops.model.base import DnsLabel, Duration, LabelKey, LabelValue, Model, Route, SecretName, ServiceName, Tag, Weight
 from bento_gitops.model.bundle import Image
 from bento_gitops.model.files import Monitoring
 from bento_gitops.model.release import Capacity, TrackName
@@ -16,7 +14,7 @@ from bento_gitops.model.settings import ApiSettings, ApplicationSettings, Compon
 class ResolvedApi(ApiSettings):
     """One API with its route."""
 
-    route: Annotated[str, Field(pattern=r"^/")] | None = None
+    route: Route | None = None
 
 
 class _Identity(Model):
@@ -84,7 +82,7 @@ class _Release(Model):
     tracks: dict[TrackName, Track]
     routing: ResolvedRouting | None = None
     monitoring: Monitoring | None = None
-    image_pull_secrets: list[DnsLabel] | None = None
+    image_pull_secrets: list[SecretName] | None = None
     defaults: ChartDefaults | None = None
 
 
