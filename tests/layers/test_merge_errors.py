@@ -82,6 +82,87 @@ ROWS = (
         ),
     ),
     Row(
+        "an instance type with fewer GPUs than the code asks for",
+        Stack(decorator="{resources: {gpu: 2}}", config="{instance_type: gpu.small}"),
+        (
+            "config:1: services.Runner.instance_type: the instance type has a GPU but the code asks for 2 (bundle 1.0.0:1),"
+            " on track blue (found gpu.small); name another instance type, or say resources.gpu outright",
+        ),
+    ),
+    Row(
+        "a GPU for a runner that has no pods of its own",
+        Stack(decorator="{resources: {gpu: 1}}", files={"config": "mode: single"}),
+        (
+            "bundle 1.0.0:1: services.Runner.resources.gpu: the application runs in mode single (config:1), where the pods are"
+            " those of Api, which has no GPU, on track blue (found 1); give the GPU to Api, or use mode split",
+        ),
+    ),
+    Row(
+        "more GPUs for a runner than the api's pods have",
+        Stack(files={"config": "mode: single\nservices: {Api: {resources: {gpu: 1}}, Runner: {resources: {gpu: 2}}}"}),
+        (
+            "config:2: services.Runner.resources.gpu: the application runs in mode single (config:1), where the pods are"
+            " those of Api, which has a GPU, on track blue (found 2); give the GPU to Api, or use mode split",
+        ),
+    ),
+    Row(
+        "weights that nothing splits",
+        Stack(
+            bundles=(("1.1.0", "Runner: {}"),),
+            release='stable: blue\ncandidate: green\ntracks:\n  blue: {bundle: "1.0.0", weight: 90}\n'
+            '  green: {bundle: "1.1.0", weight: 10, ready_for: 10}',
+        ),
+        (
+            "release:5: tracks.green.weight: nothing splits requests here: routing.controller is none (environment:4)"
+            " (found 10); give one track 100, or use a controller that splits",
+        ),
+    ),
+    Row(
+        "a variable that the chart sets",
+        Stack(config="{envs: {BENTOML_HOME: /data}}"),
+        (
+            "config:1: services.Runner.envs.BENTOML_HOME: the chart itself sets this variable, on track blue (found /data);"
+            " remove it",
+        ),
+    ),
+    Row(
+        "a variable of the code that the chart sets",
+        Stack(decorator="{envs: {BENTOML_CONFIG: mine.yaml}}"),
+        (
+            "bundle 1.0.0:1: services.Runner.envs.BENTOML_CONFIG: the chart itself sets this variable, on track blue"
+            " (found mine.yaml); take it out of the code, build, and create a new bundle",
+        ),
+    ),
+    Row(
+        "a call that leads nowhere",
+        Stack(config="{egress: {store: {ports: [443]}}}"),
+        (
+            "config:1: services.Runner.egress.store: names no place, on track blue (found [443]);"
+            " add a cidr, or pods (namespace, pod_labels)",
+        ),
+    ),
+    Row(
+        "a call to a network and to pods at once",
+        Stack(environment="{egress: {store: {namespace: stores}}}", config="{egress: {store: {cidr: 10.0.0.0/8}}}"),
+        (
+            "config:1: services.Runner.egress.store.cidr: a network and pods at once; the pods stand at environment:1,"
+            " on track blue (found 10.0.0.0/8); keep one, or give the other a name of its own",
+        ),
+    ),
+    Row(
+        "two limits of one variable with two values",
+        Stack(
+            decorator="{apis: {a: {route: /a, batching: {max_batch_size: {default: 8, env: MAX}, max_latency_ms: 9}},"
+            " b: {route: /b, batching: {max_batch_size: {default: 8, env: MAX}, max_latency_ms: 9}}}}",
+            config="{apis: {a: {batching: {max_batch_size: 16}}}}",
+        ),
+        (
+            "config:1: services.Runner.apis.a.batching.max_batch_size: follows the variable MAX, as"
+            " apis.b.batching.max_batch_size does, which is 8 (bundle 1.0.0:1), on track blue (found 16);"
+            " give both the same value, or a variable each in the code",
+        ),
+    ),
+    Row(
         "resources.gpu below an instance type is not outright",
         Stack(decorator="{resources: {gpu: 1}}", environment="{resources: {gpu: 0}}", config="{instance_type: cpu.large}"),
         (
@@ -250,6 +331,21 @@ BORDERS = (
     Row("a registry that is named with its folder", Stack(registries="registries: [registry.example.com/ml]\n"), ()),
     Row("a host as the registry", Stack(registries="registries: [registry.example.com]\n"), ()),
     Row("a batch limit taken back", Stack(decorator=f"{{{ENCODE}}}", config="{apis: {encode: {batching: null}}}"), ()),
+    Row("a place to call taken back", Stack(environment="{egress: {a: {ports: [1]}}}", config="{egress: {a: null}}"), ()),
+    Row(
+        "one variable for two limits of one value",
+        Stack(
+            decorator="{apis: {a: {route: /a, batching: {max_batch_size: {default: 8, env: MAX}, max_latency_ms: 9}},"
+            " b: {route: /b, batching: {max_batch_size: {default: 8, env: MAX}, max_latency_ms: 9}}}}",
+            config="{apis: {a: {batching: {max_batch_size: 16}}, b: {batching: {max_batch_size: 16}}}}",
+        ),
+        (),
+    ),
+    Row(
+        "a runner's GPU in single mode that the api's pods have",
+        Stack(files={"config": "mode: single\nservices: {Api: {resources: {gpu: 1}}, Runner: {resources: {gpu: 1}}}"}),
+        (),
+    ),
     Row("an env of the code taken back", Stack(decorator=f"{{{ENCODE}}}", config="{envs: {MAX_BATCH: null}}"), ()),
 )
 
@@ -257,6 +353,29 @@ BORDERS = (
 @pytest.mark.parametrize("row", BORDERS, ids=lambda row: row.rule)
 def test_what_just_keeps_the_rule_is_allowed(row: Row) -> None:
     assert set(row.stack.resolve().tracks["blue"]) == {"Api", "Runner"}
+
+
+def test_what_is_said_of_a_runners_pods_in_single_mode_is_noted() -> None:
+    stack = Stack(
+        files={
+            "config": "mode: single\nservices:\n  Api: {scaling: {max_replicas: 2}}\n"
+            "  Runner: {scaling: {max_replicas: 2}, workers: 2, resources: null}"
+        },
+        environment="{scaling: {max_replicas: 3}}",
+        overrides=("{placement: {priority_class: high}}",),
+    )
+    why = "has no effect: the application runs in mode single (config:1), and the pods are its api's"
+    assert stack.resolve().notes == (
+        f"config:4: services.Runner.scaling: {why}",
+        f"overrides:2: services.Runner.placement: {why}",
+    )
+
+
+def test_an_api_that_no_service_of_a_role_has_is_noted() -> None:
+    stack = Stack(decorator=f"{{{ENCODE}}}", environment="{apis: {encode: null, encod: null}}")
+    assert stack.resolve().notes == (
+        "environment:1: defaults.roles.runner.apis.encod: no runner of this release has such an API",
+    )
 
 
 def test_a_map_against_a_single_value_names_both_places() -> None:

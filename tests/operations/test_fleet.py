@@ -267,3 +267,9 @@ def test_the_environments_and_targets_are_found_in_order(fleet) -> None:
         "staging/support-tickets",
     ]
     assert [str(target) for target in found.chosen("prod")] == ["prod/support-tickets"]
+
+
+def test_in_single_mode_the_pods_are_the_apis_alone(fleet) -> None:
+    fleet.change("applications/support-tickets.yaml", "kind: Application\n", "kind: Application\nmode: single\n")
+    (track,) = fleet.render("dev")["dev/support-tickets"].tracks
+    assert track.replicas == {"SupportTickets": "1"}

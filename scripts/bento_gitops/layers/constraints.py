@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from bento_gitops.layers.merging import ABSENT, PEOPLE, Leaf, ResolvedMap, leaf_at, leaves_of
+from bento_gitops.layers.marked import Plain, join
+from bento_gitops.layers.merging import ABSENT, PEOPLE, Absent, Leaf, ResolvedMap, leaf_at, leaves_of
 from bento_gitops.model.base import CPU, MEMORY
 from bento_gitops.model.problem import Place, Problem
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+_OURS = frozenset({"BENTOML_CONFIG", "BENTOML_HOME", "BENTOML_DO_NOT_TRACK", "BENTOML_DISABLE_GPU_ALLOCATION"})
+"""Variables that the chart itself sets; an API server would refuse them twice, or quietly take the last."""
 
 
 def cores(text: str) -> Decimal:
@@ -30,7 +34,10 @@ def check_component(component: ResolvedMap, pointer: str, track: str, decorated:
     check.replicas()
     check.limits()
     check.termination()
+    check.envs()
+    check.egress()
     check.batching()
+    check.variables()
     check.gpu(decorated)
 
 
@@ -87,6 +94,41 @@ class _Check:
             wrong += f" ({timeout.source.place}) come to {needed:g} s"
             self.add(grace, "termination.grace_period_seconds", wrong, "raise it, or shorten the timeout")
 
+    def envs(self) -> None:
+        for name in sorted(_OURS):
+            said = self.leaf("envs", name)
+            if said:
+                todo = "remove it" if said.source.layer in PEOPLE else "take it out of the code, build, and create a new bundle"
+                self.add(said, f"envs.{name}", "the chart itself sets this variable", todo)
+
+    def egress(self) -> None:
+        places = self.component.get("egress", {})
+        for name, place in places.items() if isinstance(places, dict) else ():
+            said = {path: leaf for path, leaf in leaves_of(place) if path and leaf.value is not ABSENT}
+            cidr = said.get(("cidr",))
+            pods = next((leaf for path, leaf in said.items() if path[0] in ("namespace", "pod_labels")), None)
+            if cidr and pods:
+                wrong = f"a network and pods at once; the pods stand at {pods.source.place}"
+                self.add(cidr, f"{join('egress', name)}.cidr", wrong, "keep one, or give the other a name of its own")
+            elif said and not cidr and not pods:
+                first = next(iter(said.values()))
+                self.add(first, join("egress", name), "names no place", "add a cidr, or pods (namespace, pod_labels)")
+
+    def variables(self) -> None:
+        """Two limits that follow one variable have one value."""
+        first: dict[str, tuple[str, Leaf]] = {}
+        for path, leaf in leaves_of(self.component.get("apis", {}), ("apis",)):
+            value = self.leaf(*path[:-1], "value")
+            if path[-1] != "env" or leaf.value is ABSENT or value is None:
+                continue
+            here = ".".join(path[:-1]), value
+            other = first.setdefault(str(leaf.value), here)
+            if other[1].value != value.value:
+                # Blame what people said: the code's own value is what it replaces.
+                blamed, kept = (here, other) if value.source.layer in PEOPLE else (other, here)
+                wrong = f"follows the variable {leaf.value}, as {kept[0]} does, which is {kept[1].value} ({kept[1].source.place})"
+                self.add(blamed[1], blamed[0], wrong, "give both the same value, or a variable each in the code")
+
     def batching(self) -> None:
         for path, leaf in leaves_of(self.component.get("apis", {}), ("apis",)):
             if leaf.value is ABSENT:
@@ -122,11 +164,24 @@ class _Check:
             return
         said = leaf.said if leaf else ()
         code = next((statement for statement in said if statement.layer == "decorator"), None)
-        before = bool(code and code.value)
-        after = bool(leaf and leaf.value is not ABSENT and leaf.value)
+        before = _count(code.value) if code else 0
+        after = _count(leaf.value) if leaf else 0
         outright = leaf is not None and leaf.value is not ABSENT and not leaf.source.note and leaf.source.layer in PEOPLE
         if before == after or outright:
             return
         place = code.place if code else decorated
-        wrong = f"has {'no GPU' if before else 'a GPU'} but the code asks for {'one' if before else 'none'} ({place})"
+        wrong = f"has {gpus(after)} but the code asks for {_many(before)} ({place})"
         self.add(unit, "instance_type", f"the instance type {wrong}", "name another instance type, or say resources.gpu outright")
+
+
+def _count(value: Plain | Absent) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def gpus(count: int) -> str:
+    """A number of GPUs in the words of an error."""
+    return {0: "no GPU", 1: "a GPU"}.get(count, f"{count} GPUs")
+
+
+def _many(count: int) -> str:
+    return {0: "none", 1: "one"}.get(count, str(count))

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bento_gitops.layers.constraints import check_component
+from bento_gitops.layers.constraints import check_component, gpus
 from bento_gitops.layers.instance_types import expanded
 from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join, place_of
-from bento_gitops.layers.merging import Entry, Layer, ResolvedMap, merge
+from bento_gitops.layers.merging import ABSENT, Entry, Layer, Leaf, ResolvedMap, leaf_at, merge
 from bento_gitops.layers.reading import Read
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes
@@ -21,6 +21,8 @@ from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean, near
 from bento_gitops.model.release import Release
 from bento_gitops.model.settings import Role
 
+CAPACITY = ("instance_type", "resources", "placement", "scaling", "probes", "termination")
+"""What is said of pods rather than of the process in them."""
 APPLICATION_KEYS = ("mode", "labels", "routing")
 """What is said of the application as a whole rather than of a component."""
 
@@ -79,6 +81,11 @@ def _of(bundle: str | None) -> tuple[str, ...]:
     return ("services",) if bundle is None else ("bundles", bundle, "services")
 
 
+def _prefix(bundle: str | None) -> str:
+    """`_of` as errors write it."""
+    return "services" if bundle is None else f"{join('bundles', bundle)}.services"
+
+
 def resolve(sources: Sources) -> Resolution:
     """All layers merged.
 
@@ -97,6 +104,10 @@ def resolve(sources: Sources) -> Resolution:
             for name in _in_order(bundle.value)
         }
     application = {key: merged for key, merged in _application(chart, files, problems).items() if merged}
+    mode = leaf_at(application, ("mode",))
+    if mode is not None and mode.value == "single":
+        _check_single(mode, files, running, tracks, notes, problems)
+    _check_split(sources, problems)
     if problems:
         raise InvalidInput(problems)
     return Resolution(application, tracks, tuple(notes))
@@ -113,6 +124,67 @@ def _files(sources: Sources) -> Iterator[_File]:
         yield _File("environment", config.tree)
     for fragment in sources.runtime:
         yield _File("runtime", fragment)
+
+
+def _check_single(
+    mode: Leaf,
+    files: Sequence[_File],
+    running: Mapping[str, Read[Bundle]],
+    tracks: Mapping[str, Mapping[str, ResolvedMap]],
+    notes: list[str],
+    problems: list[Problem],
+) -> None:
+    """In one process the pods are the api's: a GPU that only a runner asks for is lost, and so is what people say of its pods."""
+    single = f"the application runs in mode single ({mode.source.place})"
+    for track, components in tracks.items():
+        entry = running[track].value.entry
+        given = _gpu_count(components[entry])
+        for name, component in components.items():
+            gpu = leaf_at(component, ("resources", "gpu"))
+            if name != entry and gpu is not None and _gpu_count(component) > given:
+                problems.append(
+                    Problem(
+                        gpu.source.place,
+                        f"{join('services', name)}.resources.gpu",
+                        f"{single}, where the pods are those of {entry}, which has {gpus(given)}, on track {track}",
+                        str(gpu.value),
+                        f"give the GPU to {entry}, or use mode split",
+                    )
+                )
+    entries = {bundle.value.entry for bundle in running.values()}
+    for file in files:
+        for tag in (None, *(_map(file.tree, "bundles") or MarkedMap({}, file.tree.place)).items):
+            services = file.services(tag)
+            for name in services.items if services else ():
+                said = _map(services, name) if services and name not in entries else None
+                for key in CAPACITY:
+                    if said and key in said.items and not _is_null(said.items[key]):
+                        pointer = f"{join(_prefix(tag), name)}.{key}"
+                        notes.append(f"{said.at(key)}: {pointer}: has no effect: {single}, and the pods are its api's")
+
+
+def _gpu_count(component: ResolvedMap) -> int:
+    leaf = leaf_at(component, ("resources", "gpu"))
+    return leaf.value if leaf is not None and leaf.value is not ABSENT and isinstance(leaf.value, int) else 0
+
+
+def _check_split(sources: Sources, problems: list[Problem]) -> None:
+    """Without a controller a Service selects one track, so requests cannot be split."""
+    release, own = sources.release, sources.own
+    if own.value.routing.controller != "none":
+        return
+    split = [name for name, track in release.value.tracks.items() if 0 < track.weight < 100]
+    if split:
+        name = release.value.candidate if release.value.candidate in split else split[0]
+        problems.append(
+            Problem(
+                place_of(release.tree, "tracks", name, "weight"),
+                f"tracks.{name}.weight",
+                f"nothing splits requests here: routing.controller is none ({place_of(own.tree, 'routing', 'controller')})",
+                str(release.value.tracks[name].weight),
+                "give one track 100, or use a controller that splits",
+            )
+        )
 
 
 def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle]]:
@@ -261,6 +333,7 @@ def _check_names(files: Sequence[_File], sources: Sources, notes: list[str], pro
     if not bundles:
         return
     for file in files:
+        _note_role_apis(file, bundles, notes)
         named = _map(file.tree, "bundles") or MarkedMap({}, file.tree.place)
         for tag in named.items:
             if tag not in tags:
@@ -269,10 +342,28 @@ def _check_names(files: Sequence[_File], sources: Sources, notes: list[str], pro
                 notes.append(f"{named.at(tag)}: {join('bundles', tag)}: no track runs this bundle; {todo}")
         for tag in (None, *named.items):
             services = file.services(tag)
-            prefix = "services" if tag is None else f"{join('bundles', tag)}.services"
+            prefix = _prefix(tag)
             among = bundles if tag is None else {tag: bundles[tag]} if tag in bundles else {}
             if services and among:
                 _check_services(services, prefix, among, notes, problems)
+
+
+def _note_role_apis(file: _File, bundles: Mapping[str, Bundle], notes: list[str]) -> None:
+    """Defaults by role are for several applications: an API that this one lacks may be another's, or a slip."""
+    roles = _map(file.tree, "roles")
+    for role in roles.items if roles else ():
+        apis = _map(file.tree, "roles", role, "apis")
+        having = {
+            api
+            for bundle in bundles.values()
+            for name, service in bundle.services.items()
+            if role_of(bundle, name) == role
+            for api in service.apis
+        }
+        for api in apis.items if apis else ():
+            if apis and api not in having:
+                pointer = join(f"defaults.roles.{role}.apis", api)
+                notes.append(f"{apis.at(api)}: {pointer}: no {role} of this release has such an API")
 
 
 def _check_services(

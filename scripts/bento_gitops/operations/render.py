@@ -181,8 +181,11 @@ def _replicas(values: ResolvedMap, track: str) -> dict[str, str]:
     assert isinstance(here, dict)
     components = here["components"]
     assert isinstance(components, dict)
+    single = value_at(values, "mode") == "single"
     result: dict[str, str] = {}
     for name, component in components.items():
+        if single and value_at(component, "role") != "api":
+            continue  # it runs in the api's pods
         low, high = (value_at(component, "scaling", bound) for bound in ("min_replicas", "max_replicas"))
         result[name] = "0" if value_at(here, "capacity") == "cold" else str(low) if low == high else f"{low}-{high}"
     return result
