@@ -91,6 +91,26 @@ def test_an_environment_that_extends_another_has_its_defaults_and_config_but_not
     ]
 
 
+def test_an_environment_that_extends_another_has_its_rules_unless_it_says_its_own(fleet) -> None:
+    prod, us, target = "environments/prod/environment.yaml", "environments/prod-us/environment.yaml", "prod-us/support-tickets"
+    registries = "registries: [registry.example.com/ml]\n"
+    fleet.change(prod, registries, f"{registries}image_pull_secrets: [pull]\n")
+    start = "apiVersion: bento-gitops/v1\nkind: Environment\nextends: prod\nnamespace: us\ncluster: us\n"
+    start += "routing: {controller: gateway, gateway: {name: g, namespace: g, pod_labels: {a: b}}}\n"
+    fleet.put(us, start)
+    fleet.put(f"environments/{target}/release.yaml", fleet.text("environments/prod/support-tickets/release.yaml"))
+    pods = "tracks.green.components.SupportTickets.scaling.min_replicas"
+    for path in ("monitoring.prometheus.namespace", "image_pull_secrets", pods):
+        (one,) = fleet.explain(target, path)
+        assert one.statements()[0][0].place.file == prod, path
+    fleet.put(us, f"{start}registries: [elsewhere.example.com]\n")
+    with pytest.raises(InvalidInput, match=r"takes images from elsewhere\.example\.com only .* environments/prod-us/"):
+        fleet.render("prod-us")
+    fleet.put(us, f"{start}live_min_replicas: 3\n")
+    (one,) = fleet.explain(target, pods)
+    assert (one.leaf.value, one.statements()[0][0].place.file) == (3, us)
+
+
 def test_an_environments_own_config_wins_over_that_of_the_one_it_extends(fleet) -> None:
     fleet.change("environments/staging/environment.yaml", "cluster: staging-cluster", "cluster: c\nextends: prod")
     fleet.put(

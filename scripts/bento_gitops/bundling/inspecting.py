@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from bento_gitops.bundling.imports import LIMITS, ImportReport, SeenApi, SeenService, limit_pointer
 from bento_gitops.bundling.manifest import Manifest
 from bento_gitops.bundling.proving import Proof
-from bento_gitops.model.base import MEMORY, Model
+from bento_gitops.model.base import Model
 from bento_gitops.model.bundle import RecordedApi, RecordedBatching, RecordedLimit
 from bento_gitops.model.inspection import BentoFile, InspectedModel, InspectedService, Inspection, Remark, Requirements
 from bento_gitops.model.settings import Resources, Traffic
@@ -138,7 +138,7 @@ def _resources(at: str, seen: SeenService, found: _Findings) -> Resources | None
                 values["cpu"] = f"{Decimal(str(value)).normalize():f}"
             case "memory", int() | float() if not isinstance(value, bool):
                 values["memory"] = _gibibytes(pointer, value, found)
-            case "memory", str() if MEMORY.fullmatch(value) and value.isdigit():
+            case "memory", str() if value.isdigit():
                 found.doubt(
                     pointer,
                     f'has no unit ({value!r}): gibibytes to BentoML, bytes to Kubernetes; write "{value}Gi" or "{value}Mi"',

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bento_gitops.layers.constraints import check_component, gpus
 from bento_gitops.layers.instance_types import expanded
@@ -25,6 +26,10 @@ CAPACITY = ("instance_type", "resources", "placement", "scaling", "probes", "ter
 """What is said of pods rather than of the process in them."""
 APPLICATION_KEYS = ("mode", "labels", "routing")
 """What is said of the application as a whole rather than of a component."""
+
+
+Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas"]
+"""What an environment may leave to the one that it extends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class Sources:
     @property
     def own(self) -> Read[Environment]:
         return self.environments[-1]
+
+    def saying(self, fact: Fact) -> Read[Environment]:
+        """The environment.yaml that says an optional fact: its own, else the one that it extends."""
+        said = (environment for environment in reversed(self.environments) if getattr(environment.value, fact) is not None)
+        return next(said, self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +212,8 @@ def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle
                 pointer = join(f"tracks.{name}.floor", component)
                 known = did_you_mean(component, bundle.value.services)
                 problems.append(Problem(at, pointer, f"no such service in bundle {track.bundle}", f"'{component}'", known))
-        registries = sources.own.value.registries
+        allowing = sources.saying("registries")
+        registries = allowing.value.registries
         repository = bundle.value.image.repository
         if registries is not None and not any(repository.startswith(f"{registry}/") for registry in registries):
             problems.append(
@@ -211,7 +222,7 @@ def _running(sources: Sources, problems: list[Problem]) -> dict[str, Read[Bundle
                     "image.repository",
                     f"the environment {sources.environment} takes images from {', '.join(registries)} only",
                     f"'{repository}'",
-                    f"push the image there, or add its registry at {place_of(sources.own.tree, 'registries')}",
+                    f"push the image there, or add its registry at {place_of(allowing.tree, 'registries')}",
                 )
             )
     if sources.release.value.previous:

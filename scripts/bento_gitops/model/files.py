@@ -129,7 +129,7 @@ class Environment(Model):
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Environment"]
     extends: DnsLabel | None = None
-    """Another environment whose defaults and config.yaml hold here too (never its release, overrides or evidence)."""
+    """Another environment whose defaults, rules and config.yaml hold here too (never its release, overrides or evidence)."""
     namespace: DnsLabel
     cluster: str
     routing: EnvironmentRouting

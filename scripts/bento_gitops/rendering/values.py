@@ -48,9 +48,9 @@ def _track(name: str, sources: Sources, resolution: Resolution, problems: list[P
     }
     if release.standby and name == release.standby.track and release.standby.capacity == "cold":
         result["capacity"] = _from(tree, "environment", "standby", "capacity")
-    own = sources.own
-    live_min = own.value.live_min_replicas
-    at_least = None if live_min is None else (live_min, place_of(own.tree, "live_min_replicas"))
+    ruling = sources.saying("live_min_replicas")
+    live_min = ruling.value.live_min_replicas
+    at_least = None if live_min is None else (live_min, place_of(ruling.tree, "live_min_replicas"))
     result["components"] = {
         component: {
             **_identity(bundle, component),
@@ -101,12 +101,12 @@ def _routing(sources: Sources, problems: list[Problem]) -> ResolvedMap:
 
 
 def _surroundings(sources: Sources) -> ResolvedMap:
-    own = sources.own
+    watched, pulling = sources.saying("monitoring"), sources.saying("image_pull_secrets")
     result: ResolvedMap = {}
-    if own.value.monitoring is not None:
-        result["monitoring"] = _tree_from(own.tree, "monitoring")
-    if own.value.image_pull_secrets is not None:
-        result["image_pull_secrets"] = _from(own.tree, "environment", "image_pull_secrets")
+    if watched.value.monitoring is not None:
+        result["monitoring"] = _tree_from(watched.tree, "monitoring")
+    if pulling.value.image_pull_secrets is not None:
+        result["image_pull_secrets"] = _from(pulling.tree, "environment", "image_pull_secrets")
     return result
 
 
