@@ -106,9 +106,9 @@ def test_an_environment_that_extends_another_has_its_rules_unless_it_says_its_ow
     fleet.put(us, f"{start}registries: [elsewhere.example.com]\n")
     with pytest.raises(InvalidInput, match=r"takes images from elsewhere\.example\.com only .* environments/prod-us/"):
         fleet.render("prod-us")
-    fleet.put(us, f"{start}live_min_replicas: 3\n")
+    fleet.put(us, f"{start}live_min_replicas: 4\n")
     (one,) = fleet.explain(target, pods)
-    assert (one.leaf.value, one.statements()[0][0].place.file) == (3, us)
+    assert (one.leaf.value, one.statements()[0][0].place.file) == (4, us)
 
 
 def test_an_environments_own_config_wins_over_that_of_the_one_it_extends(fleet) -> None:
