@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import datetime
 
@@ -51,6 +51,45 @@ def what_if(assignment: str) -> MarkedMap:
     if problems:
         raise InvalidInput(problems)
     return tree
+
+
+def named_services(fragment: MarkedMap) -> set[str]:
+    """The services that a fragment says something of, for every bundle or for one."""
+    return {name for services in _service_maps(fragment) for name in services.items}
+
+
+def only_services(fragment: MarkedMap, known: Collection[str]) -> MarkedMap:
+    """The fragment without what it says of other services."""
+
+    def kept(services: Marked) -> Marked:
+        if not isinstance(services, MarkedMap):
+            return services
+        items = {name: said for name, said in services.items.items() if name in known}
+        return MarkedMap(items, services.place, services.keys)
+
+    def changed(node: Marked, key: str, change: Callable[[Marked], Marked]) -> Marked:
+        if not isinstance(node, MarkedMap) or key not in node.items:
+            return node
+        return MarkedMap({**node.items, key: change(node.items[key])}, node.place, node.keys)
+
+    def in_each(bundles: Marked) -> Marked:
+        if not isinstance(bundles, MarkedMap):
+            return bundles
+        items = {tag: changed(said, "services", kept) for tag, said in bundles.items.items()}
+        return MarkedMap(items, bundles.place, bundles.keys)
+
+    result = changed(changed(fragment, "services", kept), "bundles", in_each)
+    assert isinstance(result, MarkedMap)
+    return result
+
+
+def _service_maps(fragment: MarkedMap) -> Iterator[MarkedMap]:
+    bundles = fragment.items.get("bundles")
+    inner = bundles.items.values() if isinstance(bundles, MarkedMap) else ()
+    for node in (fragment, *inner):
+        services = node.items.get("services") if isinstance(node, MarkedMap) else None
+        if isinstance(services, MarkedMap):
+            yield services
 
 
 def _parsed(value: str, path: str, place: Place) -> Marked:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bento_gitops.layers.marked import MarkedMap
+from bento_gitops.layers.marked import MarkedMap, join
 from bento_gitops.layers.merging import ResolvedMap, value_at
-from bento_gitops.layers.overriding import ended, what_if
+from bento_gitops.layers.overriding import ended, named_services, only_services, what_if
 from bento_gitops.model.files import Overrides
-from bento_gitops.model.problem import InvalidInput, Problem
+from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean
 from bento_gitops.rendering.text import values_text
 from bento_gitops.rendering.values import build
 from bento_gitops.repository.files import Tree, WorkingTree, write_atomically
@@ -74,13 +74,33 @@ def render(tree: Tree, wanted: str | None, assignments: Sequence[str] = (), now:
     """
     fleet = Fleet(tree)
     fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
-    return render_targets(fleet, fleet.chosen(wanted), [what_if(assignment) for assignment in assignments], now)
+    return render_fleet(fleet, wanted, assignments, now)
 
 
-def render_targets(
-    fleet: Fleet, targets: Sequence[Target], extra: Sequence[MarkedMap] = (), now: datetime | None = None
+def render_fleet(
+    fleet: Fleet, wanted: str | None, assignments: Sequence[str] = (), now: datetime | None = None
 ) -> list[Rendered]:
-    """As `render`, for targets of a fleet that is open already."""
+    """As `render`, of a fleet that is open already."""
+    targets = fleet.chosen(wanted)
+    problems = fleet.unread(wanted)
+    rendered: list[Rendered] = []
+    try:
+        extra = _spread(fleet, targets, [what_if(assignment) for assignment in assignments])
+        rendered = _render_targets(fleet, targets, extra, now)
+    except InvalidInput as error:
+        problems += error.problems
+    if problems:
+        raise InvalidInput(problems)
+    return rendered
+
+
+def _render_targets(
+    fleet: Fleet,
+    targets: Sequence[Target],
+    extra: Mapping[Target, Sequence[MarkedMap]],
+    now: datetime | None,
+) -> list[Rendered]:
+    """The values of each target; `extra` are fragments over the layers of each."""
     first, *others = _shares(targets)
     outcomes = _side_by_side(fleet, first, others, extra, now) if others else [_outcome(fleet, first, extra, now)]
     problems = [problem for outcome in outcomes for problem in outcome.problems]
@@ -110,12 +130,39 @@ class _Outcome:
     problems: Sequence[Problem]
 
 
-def _outcome(fleet: Fleet, targets: Sequence[Target], extra: Sequence[MarkedMap], now: datetime | None) -> _Outcome:
+def _spread(fleet: Fleet, targets: Sequence[Target], fragments: Sequence[MarkedMap]) -> Mapping[Target, Sequence[MarkedMap]]:
+    """Each what-if for the targets that have the services it names.
+
+    Raises InvalidInput for a service that none of them has.
+    """
+    if len(targets) < 2 or not fragments:
+        return dict.fromkeys(targets, fragments)
+    services: dict[Target, set[str]] = {}
+    for target in targets:
+        try:
+            bundles = fleet.sources(target).bundles.values()
+        except InvalidInput:
+            continue  # told when it is rendered
+        services[target] = {name for bundle in bundles for name in bundle.value.services}
+    known = {name for having in services.values() for name in having}
+    problems = [
+        Problem(fragment.place, join("services", name), "no such service in any target", f"'{name}'", did_you_mean(name, known))
+        for fragment in fragments
+        for name in sorted(named_services(fragment) - known)
+    ]
+    if problems and len(services) == len(targets):
+        raise InvalidInput(problems)
+    return {target: [only_services(fragment, having) for fragment in fragments] for target, having in services.items()}
+
+
+def _outcome(
+    fleet: Fleet, targets: Sequence[Target], extra: Mapping[Target, Sequence[MarkedMap]], now: datetime | None
+) -> _Outcome:
     rendered: list[Rendered] = []
     problems: list[Problem] = []
     for target in targets:
         try:
-            rendered.append(render_one(fleet, target, extra, now)[0])
+            rendered.append(render_one(fleet, target, extra.get(target, ()), now)[0])
         except InvalidInput as error:
             problems.extend(error.problems)
     return _Outcome(rendered, problems)
@@ -130,7 +177,11 @@ def _shares(targets: Sequence[Target]) -> list[list[Target]]:
 
 
 def _side_by_side(
-    fleet: Fleet, first: Sequence[Target], others: Sequence[Sequence[Target]], extra: Sequence[MarkedMap], now: datetime | None
+    fleet: Fleet,
+    first: Sequence[Target],
+    others: Sequence[Sequence[Target]],
+    extra: Mapping[Target, Sequence[MarkedMap]],
+    now: datetime | None,
 ) -> list[_Outcome]:
     """The first share is rendered here, each other one in a process of its own."""
     # They cost a tenth of what it takes to render one application.

@@ -72,12 +72,12 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Repor
     Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
     """
     from bento_gitops.model.files import Environment
-    from bento_gitops.operations.render import render_targets, working_tree
+    from bento_gitops.operations.render import render_fleet, working_tree
     from bento_gitops.repository.fleet import Fleet
 
     fleet = Fleet(working_tree(root))
     fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
-    rendered = render_targets(fleet, fleet.chosen(wanted))
+    rendered = render_fleet(fleet, wanted)
     namespaces: dict[str, Namespace] = {}
     for name in sorted({one.target.environment for one in rendered}):
         environment = fleet.file(f"environments/{name}/environment.yaml", Environment)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from bento_gitops.layers.marked import MarkedMap, parse, place_of
 from bento_gitops.layers.overriding import fragments
 from bento_gitops.layers.reading import Read, checked, read
 from bento_gitops.layers.resolving import Sources
 from bento_gitops.layers.spelling import snake
-from bento_gitops.model.base import Model
+from bento_gitops.model.base import FORMS, ApplicationName, DnsLabel, Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
 from bento_gitops.model.layout import CHART
@@ -24,6 +27,7 @@ from bento_gitops.repository.files import Tree
 
 FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
 """What an application's folder in an environment holds; a misspelled name would be passed over in silence."""
+ENVIRONMENT = "environment.yaml"
 YAML = (".yaml", ".yml")
 INSTANCE_TYPES = "environments/instance-types.yaml"
 
@@ -55,6 +59,28 @@ def bundle_path(application: str, tag: str) -> str:
     return f"bundles/{application}/{tag}.yaml"
 
 
+def _misspelled(folder: str, names: Collection[str], known: Collection[str]) -> Iterator[Problem]:
+    """A file with a name that nobody reads would be passed over in silence."""
+    for name in names:
+        if name not in known:
+            yield Problem(Place(f"{folder}/{name}"), "", "no such file belongs here", f"'{name}'", did_you_mean(name, known))
+
+
+def _wrong_name(folder: str, kind: Any, name: str) -> Iterator[Problem]:
+    """What a folder's name stands for in the cluster must be able to have it."""
+    try:
+        _names(kind).validate_python(name)
+    except ValidationError as error:
+        (detail,) = error.errors(include_url=False, include_input=False)
+        todo = FORMS.get(str(detail.get("ctx", {}).get("pattern")), "write 63 characters or less")
+        yield Problem(Place(folder), "", "the folder's name is no name in a cluster", f"'{name}'", todo)
+
+
+@cache
+def _names(kind: Any) -> TypeAdapter[str]:
+    return TypeAdapter(kind)
+
+
 @dataclass
 class Fleet:
     """Files of one tree, each read once."""
@@ -64,6 +90,7 @@ class Fleet:
     _tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _environments: list[str] | None = None
     _files: dict[Target, list[str]] | None = None
+    _own: dict[str, list[str]] | None = None
     _chart: MarkedMap | None = None
 
     def environments(self) -> list[str]:
@@ -95,7 +122,7 @@ class Fleet:
         if not wanted:
             return targets
         environment, _, application = wanted.partition("/")
-        names = {target.environment for target in targets} | set(self.environments())
+        names = {target.environment for target in targets} | set(self._directly())
         if environment not in names:
             advice = did_you_mean(environment, names)
             raise InvalidInput(
@@ -109,6 +136,70 @@ class Fleet:
                 [Problem(place, "", "no such application here", f"'{application}'", did_you_mean(application, here))]
             )
         return chosen
+
+    def _directly(self) -> dict[str, list[str]]:
+        """By environment: the names of the YAML files directly in its folder."""
+        if self._own is None:
+            self._own = {}
+            for path in self.tree.glob("environments/*/*"):
+                _, environment, name = path.split("/")
+                if name.endswith(YAML):
+                    self._own.setdefault(environment, []).append(name)
+        return self._own
+
+    def unread(self, wanted: str | None) -> list[Problem]:
+        """What is wrong with the files that no target reads, of ENV, ENV/APP or everything.
+
+        A misspelled name, and environments and applications where nothing runs yet: nobody else would look at them.
+        """
+        problems: list[Problem] = []
+        targets = self.targets()
+
+        def attempt(path: str, model: type[M]) -> Read[M] | None:
+            try:
+                return self.file(path, model, needed=False)
+            except InvalidInput as error:
+                problems.extend(error.problems)
+                return None
+
+        running = {target.environment for target in targets}
+        chosen = (wanted or "").partition("/")[0]
+        for environment, files in self._directly().items():
+            if chosen not in ("", environment):
+                continue
+            problems += _misspelled(f"environments/{environment}", files, (ENVIRONMENT,))
+            problems += _wrong_name(f"environments/{environment}", DnsLabel, environment)
+            if environment not in running:
+                own = attempt(f"environments/{environment}/{ENVIRONMENT}", Environment)
+                if own:
+                    self._extended(own, problems, attempt)
+        if not wanted:
+            names = [path.partition("/")[2] for path in self.tree.glob("environments/*") if path.endswith(YAML)]
+            problems += _misspelled("environments", names, (INSTANCE_TYPES.partition("/")[2],))
+            attempt(INSTANCE_TYPES, InstanceTypes)
+            problems += self._applications({target.application for target in targets}, attempt)
+        return problems
+
+    def _applications(
+        self, running: Collection[str], attempt: Callable[[str, type[Application]], Read[Application] | None]
+    ) -> list[Problem]:
+        """What is wrong with the files of applications that run nowhere yet."""
+        known = {*running, *(path.split("/")[1] for path in self.tree.glob("bundles/*/*.yaml"))}
+        problems: list[Problem] = []
+        for path in self.tree.glob("applications/*"):
+            name = path.partition("/")[2]
+            if not name.endswith(YAML):
+                continue
+            application = name.rpartition(".")[0]
+            if not name.endswith(".yaml"):
+                problems += _misspelled("applications", [name], (f"{application}.yaml",))
+            elif application not in running:
+                attempt(path, Application)
+                if application not in known:
+                    wrong = "no environment runs such an application, and it has no bundles"
+                    todo = did_you_mean(application, known) if known else "create a bundle of it, or remove the file"
+                    problems.append(Problem(Place(path), "", wrong, f"'{application}'", todo))
+        return problems
 
     def sources(self, target: Target) -> Sources:
         """Every file that has a say in the target.
@@ -124,12 +215,10 @@ class Fleet:
                 problems.extend(error.problems)
                 return None
 
-        problems += [
-            Problem(Place(f"{target.folder}/{name}"), "", "no such file belongs here", f"'{name}'", did_you_mean(name, FILES))
-            for name in self._folders().get(target, ())
-            if name not in FILES
-        ]
-        own_path = f"environments/{target.environment}/environment.yaml"
+        problems += _misspelled(target.folder, self._folders().get(target, ()), FILES)
+        problems += _wrong_name(f"environments/{target.environment}", DnsLabel, target.environment)
+        problems += _wrong_name(target.folder, ApplicationName, target.application)
+        own_path = f"environments/{target.environment}/{ENVIRONMENT}"
         own = attempt(own_path, Environment)
         chain = [target.environment]
         base = self._extended(own, problems, attempt) if own else None
