@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bento_gitops.layers.marked import MarkedMap, join
+from bento_gitops.layers.marked import MarkedMap, join, parse, place_of, plain
 from bento_gitops.layers.merging import ResolvedMap, value_at
 from bento_gitops.layers.overriding import ended, named_services, only_services, what_if
+from bento_gitops.layers.reading import Read
 from bento_gitops.model.files import Overrides
 from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean
+from bento_gitops.model.release import Release
 from bento_gitops.rendering.text import values_text
 from bento_gitops.rendering.values import build
 from bento_gitops.repository.files import Tree, WorkingTree, write_atomically
@@ -213,6 +215,8 @@ def render_one(
     if overrides and now:
         notes += ended(overrides, now)
     release = sources.release.value
+    if before and before != text:
+        notes += _changed_in_place(before, target, sources.release)
     roles = {release.stable: "stable"}
     if release.candidate:
         roles[release.candidate] = "candidate"
@@ -223,6 +227,26 @@ def render_one(
         for name, track in release.tracks.items()
     )
     return Rendered(target, text, tracks, tuple(notes), before != text, before), values
+
+
+def _changed_in_place(before: str, target: Target, release: Read[Release]) -> list[str]:
+    """A line for each track that ran another bundle in the values that are there now."""
+    try:
+        running = parse(before, target.values).items.get("tracks")
+    except InvalidInput:
+        return []  # spoilt by hand: what it ran is not known, and it is written anew anyway
+    tracks = running.items if isinstance(running, MarkedMap) else {}
+    notes: list[str] = []
+    for name, track in release.value.tracks.items():
+        ran = tracks.get(name)
+        bundle = plain(ran.items["bundle"]) if isinstance(ran, MarkedMap) and "bundle" in ran.items else track.bundle
+        if bundle != track.bundle:
+            place = place_of(release.tree, "tracks", name, "bundle")
+            notes.append(
+                f"{place}: tracks.{name}.bundle: changes from {bundle} to {track.bundle} on a track that runs: it answers nothing"
+                " until its new pods are ready; a free track name avoids that"
+            )
+    return notes
 
 
 def _replicas(values: ResolvedMap, track: str) -> dict[str, str]:
