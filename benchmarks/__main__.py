@@ -136,13 +136,14 @@ def _profile(root: Path) -> None:
     import cProfile
     import pstats
 
-    from bento_gitops.operations.render import render, working_tree
+    from bento_gitops.operations.render import render
+    from bento_gitops.repository.files import WorkingTree
 
     if hasattr(os, "sched_setaffinity"):
         # On one processor nothing is given to other processes, which a profile would not see.
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     profile = cProfile.Profile()
-    profile.runcall(render, working_tree(root), None)
+    profile.runcall(render, WorkingTree(root), None)
     pstats.Stats(profile).strip_dirs().sort_stats("tottime").print_stats(30).sort_stats("cumulative").print_stats(30)
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from bento_gitops.layers.merging import ResolvedMap
 from bento_gitops.operations.explain import Explanation, explain
-from bento_gitops.operations.render import Rendered, render, render_one, working_tree, write
+from bento_gitops.operations.render import Rendered, render, render_one, write
+from bento_gitops.repository.files import WorkingTree
 from bento_gitops.repository.fleet import Fleet
 from hypothesis import settings
 
@@ -44,17 +45,17 @@ class FleetCopy:
 
     def render(self, wanted: str | None = None) -> Mapping[str, Rendered]:
         """By target; written too."""
-        rendered = render(working_tree(self.root), wanted)
+        rendered = render(WorkingTree(self.root), wanted)
         write(self.root, rendered)
         return {str(one.target): one for one in rendered}
 
     def values(self, target: str) -> ResolvedMap:
         """What the layers come to for ENV/APP, with where each value comes from."""
-        opened = Fleet(working_tree(self.root))
+        opened = Fleet(WorkingTree(self.root))
         return render_one(opened, opened.chosen(target)[0])[1]
 
     def explain(self, wanted: str, path: str) -> list[Explanation]:
-        return explain(working_tree(self.root), wanted, path)
+        return explain(WorkingTree(self.root), wanted, path)
 
     def generated(self) -> dict[str, str]:
         """Every values.yaml by its target."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bento_gitops.operations.render import render, working_tree
+from bento_gitops.operations.render import render
+from bento_gitops.repository.files import WorkingTree
 
 from benchmarks import made_up_fleet
 from benchmarks.measuring import WrongExit, fitted, once
@@ -20,7 +21,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_every_application_is_in_every_environment_with_three_components_on_two_tracks(root: Path) -> None:
-    rendered = render(working_tree(root), None)
+    rendered = render(WorkingTree(root), None)
     assert len(rendered) == 6 * len(made_up_fleet.ENVIRONMENTS)
     assert {len(one.tracks) for one in rendered} == {2}
     assert {len(track.replicas) for one in rendered for track in one.tracks} == {3}
@@ -28,14 +29,14 @@ def test_every_application_is_in_every_environment_with_three_components_on_two_
 
 
 def test_all_layers_have_a_say(root: Path) -> None:
-    texts = {str(one.target): one.text for one in render(working_tree(root), None)}
+    texts = {str(one.target): one.text for one in render(WorkingTree(root), None)}
     overridden = [target for target, text in texts.items() if "  # runtime" in text]
     assert overridden == ["prod/message-classifier-0005", "prod/ticket-classifier-0000"]
     assert all("  # decorator" in text and "  # environment" in text for text in texts.values())
 
 
 def test_a_second_region_runs_with_the_config_of_the_first(root: Path) -> None:
-    texts = {str(one.target): one.text for one in render(working_tree(root), None)}
+    texts = {str(one.target): one.text for one in render(WorkingTree(root), None)}
     text = texts["prod-us/ticket-classifier-0000"]
     assert "REGION: us  # environment" in text
     assert "QUEUE: ticket-classifier-0000-prod  # environment" in text

@@ -182,13 +182,13 @@ def test_a_render_that_was_killed_between_two_files_is_stale_and_the_next_comple
     """Killed by the kernel right before the second rename: the first file is new, the others are old, no file is half."""
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from bento_gitops.operations.render import render, working_tree, write\n"
+        "from bento_gitops.operations.render import render, write; from bento_gitops.repository.files import WorkingTree\n"
         "replace, done = Path.replace, []\n"
         "def counted(self, target):\n"
         "    if done: os.kill(os.getpid(), signal.SIGKILL)\n"
         "    done.append(replace(self, target))\n"
         "Path.replace = counted\n"
-        "root = Path(sys.argv[1]); write(root, render(working_tree(root), None))\n"
+        "root = Path(sys.argv[1]); write(root, render(WorkingTree(root), None))\n"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(fleet.root)], timeout=60)
     assert killed.returncode == -signal.SIGKILL

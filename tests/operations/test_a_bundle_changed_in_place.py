@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bento_gitops.operations.render import render, working_tree
+from bento_gitops.operations.render import render
+from bento_gitops.repository.files import WorkingTree
 
 DEV = "dev/support-tickets"
 RELEASE = f"environments/{DEV}/release.yaml"
@@ -28,5 +29,5 @@ def test_a_bundle_on_a_free_track_name_is_not_noted(fleet) -> None:
 def test_values_spoilt_by_hand_are_written_anew(fleet) -> None:
     fleet.render()
     fleet.put(f"environments/{DEV}/values.yaml", "tracks: [blue\n")
-    (one,) = render(working_tree(fleet.root), DEV)
+    (one,) = render(WorkingTree(fleet.root), DEV)
     assert (one.changed, one.notes) == (True, ())

@@ -49,9 +49,9 @@ def test_the_beginning_of_a_path_tells_everything_below(fleet) -> None:
 
 def test_without_a_path_everything_is_told(fleet) -> None:
     from bento_gitops.operations.explain import explain
-    from bento_gitops.operations.render import working_tree
+    from bento_gitops.repository.files import WorkingTree
 
-    everything = explain(working_tree(fleet.root), PROD, None)
+    everything = explain(WorkingTree(fleet.root), PROD, None)
     assert {one.path[0] for one in everything} == {
         *("application", "environment", "mode", "labels", "stable", "tracks", "routing", "monitoring")
     }

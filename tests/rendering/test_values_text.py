@@ -40,8 +40,9 @@ def test_the_values_of_prod_are_the_golden_file(fleet) -> None:
 def test_another_process_with_another_hash_seed_writes_the_same_bytes(fleet) -> None:
     here = {target: one.text for target, one in fleet.render().items()}
     code = (
-        "import json, sys; from pathlib import Path; from bento_gitops.operations.render import render, working_tree;"
-        "print(json.dumps({str(one.target): one.text for one in render(working_tree(Path(sys.argv[1])), None)}))"
+        "import json, sys; from pathlib import Path; from bento_gitops.operations.render import render;"
+        "from bento_gitops.repository.files import WorkingTree;"
+        "print(json.dumps({str(one.target): one.text for one in render(WorkingTree(Path(sys.argv[1])), None)}))"
     )
     for seed in ("1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo", "LC_ALL": "C"}

@@ -42,8 +42,9 @@ def render(
 ) -> None:
     """Writes the values.yaml of every application from bundles, configs, releases and overrides."""
     from bento_gitops.operations import render as operation
+    from bento_gitops.repository.files import WorkingTree
 
-    tree = operation.working_tree(context.root)
+    tree = WorkingTree(context.root)
     rendered = operation.render(tree, target, assignments or (), _utc(now))
     writes = not check and not assignments
     if manifests is not None:
@@ -122,9 +123,9 @@ def explain(
     """Tells where a value comes from: layer, file and line, and every value that it hides."""
     from bento_gitops.layers.marked import pointer
     from bento_gitops.operations import explain as operation
-    from bento_gitops.operations.render import working_tree
+    from bento_gitops.repository.files import WorkingTree
 
-    found = operation.explain(working_tree(context.root), target, path)
+    found = operation.explain(WorkingTree(context.root), target, path)
     if as_json:
         console.document([_explained(one) for one in found])
         return

@@ -165,7 +165,7 @@ class _Check:
         said = leaf.said if leaf else ()
         code = next((statement for statement in said if statement.layer == "decorator"), None)
         before = _count(code.value) if code else 0
-        after = _count(leaf.value) if leaf else 0
+        after = gpu_count(self.component)
         outright = leaf is not None and leaf.value is not ABSENT and not leaf.source.note and leaf.source.layer in PEOPLE
         if before == after or outright:
             return
@@ -176,6 +176,12 @@ class _Check:
 
 def _count(value: Plain | Absent) -> int:
     return value if isinstance(value, int) else 0
+
+
+def gpu_count(component: ResolvedMap) -> int:
+    """How many GPUs one pod of the component asks for."""
+    leaf = leaf_at(component, ("resources", "gpu"))
+    return _count(leaf.value) if leaf else 0
 
 
 def gpus(count: int) -> str:

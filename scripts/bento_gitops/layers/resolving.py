@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bento_gitops.layers.constraints import check_component, gpus
+from bento_gitops.layers.constraints import check_component, gpu_count, gpus
 from bento_gitops.layers.instance_types import expanded
 from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join, place_of
-from bento_gitops.layers.merging import ABSENT, Entry, Layer, Leaf, ResolvedMap, leaf_at, merge
+from bento_gitops.layers.merging import Entry, Layer, Leaf, ResolvedMap, leaf_at, merge
 from bento_gitops.layers.reading import Read
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes
@@ -86,6 +86,18 @@ class _File:
         """What it says of components: for every bundle, or for one alone."""
         return _map(self.tree, *_of(bundle))
 
+    @property
+    def bundles(self) -> MarkedMap:
+        """Its parts for one bundle alone."""
+        return _map(self.tree, "bundles") or MarkedMap({}, self.tree.place)
+
+    def parts(self) -> Iterator[tuple[str | None, MarkedMap]]:
+        """Each part that says something of components, with the bundle that it is for."""
+        for tag in (None, *self.bundles.items):
+            services = self.services(tag)
+            if services:
+                yield tag, services
+
 
 def _of(bundle: str | None) -> tuple[str, ...]:
     return ("services",) if bundle is None else ("bundles", bundle, "services")
@@ -148,10 +160,10 @@ def _check_single(
     single = f"the application runs in mode single ({mode.source.place})"
     for track, components in tracks.items():
         entry = running[track].value.entry
-        given = _gpu_count(components[entry])
+        given = gpu_count(components[entry])
         for name, component in components.items():
             gpu = leaf_at(component, ("resources", "gpu"))
-            if name != entry and gpu is not None and _gpu_count(component) > given:
+            if name != entry and gpu is not None and gpu_count(component) > given:
                 problems.append(
                     Problem(
                         gpu.source.place,
@@ -163,19 +175,13 @@ def _check_single(
                 )
     entries = {bundle.value.entry for bundle in running.values()}
     for file in files:
-        for tag in (None, *(_map(file.tree, "bundles") or MarkedMap({}, file.tree.place)).items):
-            services = file.services(tag)
-            for name in services.items if services else ():
-                said = _map(services, name) if services and name not in entries else None
+        for tag, services in file.parts():
+            for name in services.items:
+                said = _map(services, name) if name not in entries else None
                 for key in CAPACITY:
                     if said and key in said.items and not _is_null(said.items[key]):
                         pointer = f"{join(_prefix(tag), name)}.{key}"
                         notes.append(f"{said.at(key)}: {pointer}: has no effect: {single}, and the pods are its api's")
-
-
-def _gpu_count(component: ResolvedMap) -> int:
-    leaf = leaf_at(component, ("resources", "gpu"))
-    return leaf.value if leaf is not None and leaf.value is not ABSENT and isinstance(leaf.value, int) else 0
 
 
 def _check_split(sources: Sources, problems: list[Problem]) -> None:
@@ -298,7 +304,7 @@ def decorator(service: MarkedMap) -> MarkedMap:
     items = {key: value for key, value in service.items.items() if key not in ("dependencies", "labels")}
     apis = service.items.get("apis")
     if isinstance(apis, MarkedMap):
-        items["apis"] = _each(apis, lambda api: _with_limits(api))
+        items["apis"] = _each(apis, _with_limits)
     return MarkedMap(items, service.place, service.keys)
 
 
@@ -345,18 +351,16 @@ def _check_names(files: Sequence[_File], sources: Sources, notes: list[str], pro
         return
     for file in files:
         _note_role_apis(file, bundles, notes)
-        named = _map(file.tree, "bundles") or MarkedMap({}, file.tree.place)
+        named = file.bundles
         for tag in named.items:
             if tag not in tags:
                 close = "" if tag in sources.known_tags else nearest(tag, sources.known_tags)
                 todo = f"did you mean '{close}'?" if close else "remove this part"
                 notes.append(f"{named.at(tag)}: {join('bundles', tag)}: no track runs this bundle; {todo}")
-        for tag in (None, *named.items):
-            services = file.services(tag)
-            prefix = _prefix(tag)
+        for tag, services in file.parts():
             among = bundles if tag is None else {tag: bundles[tag]} if tag in bundles else {}
-            if services and among:
-                _check_services(services, prefix, among, notes, problems)
+            if among:
+                _check_services(services, _prefix(tag), among, notes, problems)
 
 
 def _note_role_apis(file: _File, bundles: Mapping[str, Bundle], notes: list[str]) -> None:

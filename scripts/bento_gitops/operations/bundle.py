@@ -20,10 +20,10 @@ from bento_gitops.bundling.writing import to_yaml
 from bento_gitops.layers.reading import read
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.inspection import BentoFile, Inspection
+from bento_gitops.model.layout import bundle_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, ToolFailed, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.repository.files import GitTree, Tree, WorkingTree, write_atomically
-from bento_gitops.repository.fleet import bundle_path
 from bento_gitops.tools import bento
 
 _REQUIREMENTS = ("env/python/requirements.lock.txt", "env/python/requirements.txt")
@@ -116,7 +116,7 @@ def create(
         created=created,
         size_limit=size_limit,
     )
-    path, text = bundle_path(application, bundle.tag), to_yaml(bundle)
+    path, text = bundle_file(application, bundle.tag), to_yaml(bundle)
     tree = WorkingTree(root)
     if tree.exists(path):
         old = read(tree.read(path), path, Bundle).value
@@ -208,7 +208,7 @@ def _chosen(tree: Tree, application: str | None, tag: str | None, also: Tree | N
                 )
             ]
         )
-    chosen = [path for path in of_application if tag is None or path == bundle_path(application or "", tag)]
+    chosen = [path for path in of_application if tag is None or path == bundle_file(application or "", tag)]
     if tag is not None and not chosen:
         known = {path.split("/")[2].removesuffix(".yaml") for path in of_application}
         raise InvalidInput([Problem(Place(f"bundles/{application}"), "", "no such bundle", f"'{tag}'", did_you_mean(tag, known))])

@@ -7,15 +7,10 @@ from pathlib import Path
 
 from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.layers.marked import Marked, MarkedMap, parse
-from bento_gitops.model.layout import CHART
+from bento_gitops.model.layout import CHART, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.repository.files import write_atomically
 from bento_gitops.tools import binaries, helm
-
-
-def values_file(application: str) -> str:
-    """The values file of an application given as ENV/APP."""
-    return f"environments/{application}/values.yaml"
 
 
 def write_manifests(root: Path, values: Mapping[str, str], folder: Path, chart: Path | None = None) -> list[Path]:

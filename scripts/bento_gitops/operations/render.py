@@ -18,7 +18,7 @@ from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.rendering.text import values_text
 from bento_gitops.rendering.values import build
-from bento_gitops.repository.files import Tree, WorkingTree, write_atomically
+from bento_gitops.repository.files import Tree, write_atomically
 from bento_gitops.repository.fleet import Fleet, Target
 
 PER_PROCESS = 25
@@ -74,15 +74,14 @@ def render(tree: Tree, wanted: str | None, assignments: Sequence[str] = (), now:
     `wanted` is ENV, ENV/APP or nothing for all; `assignments` are what-ifs PATH=VALUE; with `now`, ended overrides are noted.
     Raises InvalidInput with the problems of all targets at once.
     """
-    fleet = Fleet(tree)
-    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
-    return render_fleet(fleet, wanted, assignments, now)
+    return render_fleet(Fleet(tree), wanted, assignments, now)
 
 
 def render_fleet(
     fleet: Fleet, wanted: str | None, assignments: Sequence[str] = (), now: datetime | None = None
 ) -> list[Rendered]:
     """As `render`, of a fleet that is open already."""
+    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
     targets = fleet.chosen(wanted)
     problems = fleet.unread(wanted)
     rendered: list[Rendered] = []
@@ -117,11 +116,6 @@ def write(root: Path, rendered: Sequence[Rendered]) -> None:
     for one in rendered:
         if one.changed:
             write_atomically(root, one.target.values, one.text.encode())
-
-
-def working_tree(root: Path) -> WorkingTree:
-    """The files on disk."""
-    return WorkingTree(root)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,13 @@ from bento_gitops.checking.custom_resources import CustomResourceSchemas
 from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.rendered import Document
-from bento_gitops.model.layout import CHART
+from bento_gitops.model.files import Environment
+from bento_gitops.model.layout import CHART, environment_file, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
-from bento_gitops.operations.manifests import refused, values_file
+from bento_gitops.operations.manifests import refused
+from bento_gitops.operations.render import render_fleet
+from bento_gitops.repository.files import WorkingTree
+from bento_gitops.repository.fleet import Fleet
 from bento_gitops.tools import binaries, helm, schema_package
 
 SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
@@ -71,16 +75,11 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Repor
 
     Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
     """
-    from bento_gitops.model.files import Environment
-    from bento_gitops.operations.render import render_fleet, working_tree
-    from bento_gitops.repository.fleet import Fleet
-
-    fleet = Fleet(working_tree(root))
-    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
+    fleet = Fleet(WorkingTree(root))
     rendered = render_fleet(fleet, wanted)
     namespaces: dict[str, Namespace] = {}
     for name in sorted({one.target.environment for one in rendered}):
-        environment = fleet.file(f"environments/{name}/environment.yaml", Environment)
+        environment = fleet.file(environment_file(name), Environment)
         assert environment, "render read it"
         namespaces[name] = Namespace(environment.value.cluster, environment.value.namespace)
     values = {str(one.target): one.text for one in rendered}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,7 +17,7 @@ from bento_gitops.layers.spelling import snake
 from bento_gitops.model.base import FORMS, ApplicationName, DnsLabel, Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
-from bento_gitops.model.layout import CHART
+from bento_gitops.model.layout import CHART, bundle_file, environment_file, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.shape import shape_of
@@ -51,12 +50,7 @@ class Target:
     @property
     def values(self) -> str:
         """The path of the generated values."""
-        return f"{self.folder}/values.yaml"
-
-
-def bundle_path(application: str, tag: str) -> str:
-    """Where a bundle is kept."""
-    return f"bundles/{application}/{tag}.yaml"
+        return values_file(str(self))
 
 
 def _misspelled(folder: str, names: Collection[str], known: Collection[str]) -> Iterator[Problem]:
@@ -88,16 +82,13 @@ class Fleet:
     tree: Tree
     _read: dict[str, Read[Any] | InvalidInput] = field(default_factory=dict[str, "Read[Any] | InvalidInput"])
     _tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    _environments: list[str] | None = None
     _files: dict[Target, list[str]] | None = None
     _own: dict[str, list[str]] | None = None
     _chart: MarkedMap | None = None
 
     def environments(self) -> list[str]:
         """The names of the environments, sorted."""
-        if self._environments is None:
-            self._environments = [PurePosixPath(path).parent.name for path in self.tree.glob("environments/*/environment.yaml")]
-        return self._environments
+        return [environment for environment, names in self._directly().items() if ENVIRONMENT in names]
 
     def targets(self) -> list[Target]:
         """Every application in every environment: each folder in one that holds YAML."""
@@ -170,7 +161,7 @@ class Fleet:
             problems += _misspelled(f"environments/{environment}", files, (ENVIRONMENT,))
             problems += _wrong_name(f"environments/{environment}", DnsLabel, environment)
             if environment not in running:
-                own = attempt(f"environments/{environment}/{ENVIRONMENT}", Environment)
+                own = attempt(environment_file(environment), Environment)
                 if own:
                     self._extended(own, problems, attempt)
         if not wanted:
@@ -218,8 +209,7 @@ class Fleet:
         problems += _misspelled(target.folder, self._folders().get(target, ()), FILES)
         problems += _wrong_name(f"environments/{target.environment}", DnsLabel, target.environment)
         problems += _wrong_name(target.folder, ApplicationName, target.application)
-        own_path = f"environments/{target.environment}/{ENVIRONMENT}"
-        own = attempt(own_path, Environment)
+        own = attempt(environment_file(target.environment), Environment)
         chain = [target.environment]
         base = self._extended(own, problems, attempt) if own else None
         if own and own.value.extends and base:
@@ -262,7 +252,7 @@ class Fleet:
         if name not in known:
             problems.append(Problem(place, "extends", "no such environment", f"'{name}'", did_you_mean(name, known)))
             return None
-        base = attempt(f"environments/{name}/environment.yaml", Environment)
+        base = attempt(environment_file(name), Environment)
         if base is not None and base.value.extends is not None:
             deeper = place_of(base.tree, "extends")
             problems.append(
@@ -284,7 +274,7 @@ class Fleet:
         if release.value.previous:
             tags.append(release.value.previous.bundle)
         found = {
-            tag: attempt(bundle_path(target.application, tag), Bundle) for tag in self.tags(target.application) if tag in tags
+            tag: attempt(bundle_file(target.application, tag), Bundle) for tag in self.tags(target.application) if tag in tags
         }
         return {tag: bundle for tag, bundle in found.items() if bundle is not None}
 
