@@ -24,11 +24,13 @@ from bento_gitops.model.settings import Role
 
 CAPACITY = ("instance_type", "resources", "placement", "scaling", "probes", "termination")
 """What is said of pods rather than of the process in them."""
-APPLICATION_KEYS = ("mode", "labels", "routing")
+APPLICATION_KEYS = ("mode", "labels", "routing", "rollout", "evaluation")
 """What is said of the application as a whole rather than of a component."""
+OF_RELEASES = ("rollout", "evaluation")
+"""Those that commands read; no pod knows them."""
 
 
-Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas"]
+Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas", "promotion"]
 """What an environment may leave to the one that it extends."""
 
 

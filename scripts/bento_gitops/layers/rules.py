@@ -37,7 +37,8 @@ def _release(release: Release, tree: MarkedMap) -> Iterator[Problem]:
         )
     yield from _standby(release, tree)
     yield from _weights(release, tree)
-    yield from _for_candidates(release, tree)
+    yield from _for_others_than_stable(release, tree)
+    yield from _retiring(release, tree)
     if release.candidate in release.tracks:
         yield from _candidate(release, release.candidate, tree)
 
@@ -75,22 +76,28 @@ def _weights(release: Release, tree: MarkedMap) -> Iterator[Problem]:
             )
 
 
-def _for_candidates(release: Release, tree: MarkedMap) -> Iterator[Problem]:
-    """What is said of a track that only a candidate heeds."""
-    if release.candidate is not None and release.candidate not in release.tracks:
-        return  # said already; which track was meant cannot be told
-    for name, track in release.tracks.items():
-        if name == release.candidate:
-            continue
-        for key, found in (("ready_for", track.ready_for), ("floor", track.floor)):
-            if found is not None:
-                yield Problem(
-                    place_of(tree, "tracks", name, key),
-                    f"tracks.{name}.{key}",
-                    "counts for the candidate alone, and this track is not it",
-                    str(found) if key == "ready_for" else ", ".join(track.floor or ()),
-                    "remove it; how many pods the others have stands in config.yaml",
-                )
+def _for_others_than_stable(release: Release, tree: MarkedMap) -> Iterator[Problem]:
+    """`ready_for` makes a track smaller, which the stable one never is."""
+    track = release.tracks.get(release.stable)
+    if track is not None and track.ready_for is not None:
+        yield Problem(
+            place_of(tree, "tracks", release.stable, "ready_for"),
+            f"tracks.{release.stable}.ready_for",
+            f"the stable track always has its full capacity ({place_of(tree, 'stable')})",
+            str(track.ready_for),
+            "remove it; how many pods it has stands in config.yaml",
+        )
+
+
+def _retiring(release: Release, tree: MarkedMap) -> Iterator[Problem]:
+    if release.retiring and release.candidate:
+        yield Problem(
+            place_of(tree, "candidate"),
+            "candidate",
+            f"the application is being retired ({place_of(tree, 'retiring')})",
+            f"'{release.candidate}'",
+            "remove one of the two",
+        )
 
 
 def _candidate(release: Release, name: str, tree: MarkedMap) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from bento_gitops.model.base import (
     ServiceName,
     Timestamp,
 )
+from bento_gitops.model.rollout import Promotion
 from bento_gitops.model.settings import (
     ApplicationConfig,
     ComponentConfig,
@@ -139,6 +140,8 @@ class Environment(Model):
     image_pull_secrets: list[SecretName] | None = None
     live_min_replicas: Annotated[int, Field(ge=1, le=100)] | None = None
     """Pods of each component that a candidate has at least."""
+    promotion: Promotion | None = None
+    """What must hold before a bundle comes here."""
     defaults: Defaults | None = None
 
 

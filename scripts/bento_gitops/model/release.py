@@ -20,7 +20,9 @@ class ReleasedTrack(Model):
     ready_for: Weight | None = None
     """Percent of live requests that the candidate's pods are enough for."""
     floor: dict[ServiceName, Annotated[int, Field(ge=1)]] | None = None
-    """Pods per component that `prepare` found necessary."""
+    """Pods per component that `prepare` found necessary; what is ready of the live tracks then."""
+    shifted: Timestamp | None = None
+    """When the weight was last changed: what was seen before does not count for it."""
 
 
 class Paused(Model):
@@ -53,6 +55,23 @@ class Held(Model):
     reason: str
 
 
+class BrokenGlass(Model):
+    """The transition went ahead although gates failed."""
+
+    by: str
+    reason: str
+    gates: list[str]
+    """The gates that failed."""
+
+
+class Retiring(Model):
+    """The application is being taken away: its routes are closed."""
+
+    by: str
+    at: Timestamp
+    reason: str
+
+
 class Release(Model):
     """A release file; what must hold between its parts is in `layers.rules`.
 
@@ -69,3 +88,6 @@ class Release(Model):
     standby: Standby | None = None
     previous: Previous | None = None
     held: dict[Tag, Held] | None = None
+    retiring: Retiring | None = None
+    break_glass: BrokenGlass | None = None
+    """Of the last transition alone; Git's history has the others."""

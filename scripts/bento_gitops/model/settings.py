@@ -24,6 +24,7 @@ from bento_gitops.model.base import (
     SecretName,
     ServiceName,
 )
+from bento_gitops.model.rollout import Bounds, Rollout
 
 Role = Literal["api", "runner"]
 MetricType = Literal["cpu", "memory"]
@@ -222,6 +223,10 @@ class ApplicationSettings(Model):
 
 class ApplicationConfig(ApplicationSettings):
     """What files that people write may say of an application as a whole."""
+
+    rollout: Rollout | None = None
+    evaluation: dict[DnsLabel, dict[str, Bounds | None] | None] | None = None
+    """By model and metric: what a bundle's recorded evaluation must be before it is promoted."""
 
     routing: ApplicationRouting | None = None
 

@@ -1,4 +1,4 @@
-"""How many pods each track has: stable in full, a candidate ready for its weight, a standby as the release says."""
+"""How many pods each track has: stable in full, others ready for their weight, a standby as the release says."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ def with_capacity(
 ) -> ResolvedMap:
     """The component with the `min_replicas` that its track's part in the release asks for.
 
-    `tree` is release.yaml with its lines; `live_min` the environment's minimum of a live track, in pods. The candidate has
-    max(live_min, its floor, ceil(ready_for percent of the configured minimum)) pods; a warm standby one.
+    `tree` is release.yaml with its lines; `live_min` the environment's minimum of a live track, in pods. A candidate, and any
+    other track with `ready_for`, has max(live_min, its floor, ceil(ready_for percent of the configured minimum)) pods; a warm
+    standby one; all others what is configured, or their floor where that is more.
     """
     configured = leaf_at(component, MIN_REPLICAS)
     if configured is None or configured.value is ABSENT:
@@ -33,21 +34,22 @@ def with_capacity(
         return _with_minimum(
             component, 1, Said("environment", place_of(tree, "standby", "capacity"), 1, "warm standby: one pod", True)
         )
-    if track != release.candidate:
-        return component
     state = release.tracks[track]
-    ready = state.ready_for or 0
-    share = math.ceil(ready * int(str(configured.value)) / 100)
-    at = place_of(tree, "tracks", track, "ready_for")
-    choices = [(share, Said("environment", at, share, f"candidate: ready for {ready} % of {configured.value}", True))]
+    minimum = int(str(configured.value))
+    small = track == release.candidate or state.ready_for is not None
+    ready = (state.ready_for or 0) if small else 100
+    share = math.ceil(ready * minimum / 100)
+    word = "candidate" if track == release.candidate else "track"
+    choices = [(share, configured.source)]
+    if small:
+        at = place_of(tree, "tracks", track, "ready_for")
+        choices = [(share, Said("environment", at, share, f"{word}: ready for {ready} % of {minimum}", True))]
     if state.floor and name in state.floor:
-        floor = state.floor[name]
-        choices.append(
-            (floor, Said("environment", place_of(tree, "tracks", track, "floor", name), floor, "candidate: floor", True))
-        )
-    if live_min is not None:
-        minimum, place = live_min
-        choices.append((minimum, Said("environment", place, minimum, "candidate: at least live_min_replicas", True)))
+        floor, at = state.floor[name], place_of(tree, "tracks", track, "floor", name)
+        choices.append((floor, Said("environment", at, floor, f"{word}: floor", True)))
+    if small and live_min is not None:
+        least, place = live_min
+        choices.append((least, Said("environment", place, least, f"{word}: at least live_min_replicas", True)))
     pods, said = max(choices, key=lambda choice: choice[0])
     pods = max(pods, 1)
     most = leaf_at(component, ("scaling", "max_replicas"))

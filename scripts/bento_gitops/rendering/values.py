@@ -5,7 +5,7 @@ from __future__ import annotations
 from bento_gitops.layers.marked import Marked, MarkedMap, Plain, place_of, plain
 from bento_gitops.layers.merging import Layer, Leaf, Resolved, ResolvedMap, Said
 from bento_gitops.layers.reading import Read
-from bento_gitops.layers.resolving import Resolution, Sources, resolve, role_of
+from bento_gitops.layers.resolving import OF_RELEASES, Resolution, Sources, resolve, role_of
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.shape import NOTHING, Shape, shape_of
@@ -25,7 +25,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     top: ResolvedMap = {
         "application": _leaf(sources.application, "environment", start),
         "environment": _leaf(sources.environment, "environment", start),
-        **{key: value for key, value in resolution.application.items() if key != "routing"},
+        **{key: value for key, value in resolution.application.items() if key not in ("routing", *OF_RELEASES)},
         "stable": _from(release.tree, "environment", "stable"),
         "tracks": {name: _track(name, sources, resolution, problems) for name in release.value.tracks},
         "routing": _laid_over(_below(resolution.application, "routing"), _routing(sources, problems)),
