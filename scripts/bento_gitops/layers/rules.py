@@ -39,6 +39,9 @@ def _release(release: Release, tree: MarkedMap) -> Iterator[Problem]:
     yield from _weights(release, tree)
     yield from _for_others_than_stable(release, tree)
     yield from _retiring(release, tree)
+    if release.rollback and not release.candidate:
+        todo = "remove it, or name the candidate"
+        yield Problem(place_of(tree, "rollback"), "rollback", "there is no candidate that it goes back to", "", todo)
     if release.candidate in release.tracks:
         yield from _candidate(release, release.candidate, tree)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -42,6 +42,11 @@ def moment(timestamp: str) -> datetime:
     return datetime.fromisoformat(timestamp).astimezone(UTC)
 
 
+def timestamp(moment: datetime) -> str:
+    """An instant as a `Timestamp`, in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 Timestamp = Annotated[str, AfterValidator(_timestamp), Field(json_schema_extra={"format": "date-time"})]
 """RFC 3339 with its zone: 2026-11-01T09:00:00Z."""
 
@@ -58,6 +63,10 @@ _APPLICATION = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 _SUBDOMAIN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
 _ROUTE = r"^/[A-Za-z0-9/_.~-]*$"
 _CIDR = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:.]+/[0-9]{1,3}$"
+_HEADER_VALUE = r"^[A-Za-z0-9._:@/+=,;-]+$"
+_COOKIE = r"^[A-Za-z0-9._-]+$"
+_PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+VERSION = rf"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?$"
 _RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
 CPU = re.compile(r"^([0-9]+m|[0-9]+(\.[0-9]{1,3})?)$")
 MEMORY = re.compile(r"^[0-9]+(Ki|Mi|Gi|Ti|k|M|G|T)$")
@@ -74,8 +83,11 @@ FORMS = {
     _DURATION: "write hours, minutes and seconds, like 1h, 90m or 15s, each of five digits at most",
     _APPLICATION: "write lower-case letters, digits and hyphens, a letter first: it names a Service",
     _SUBDOMAIN: "write lower-case letters, digits, hyphens and dots, like ticket-secrets",
+    VERSION: "write a semantic version, like 1.4.0",
     _ROUTE: "write letters, digits and / _ . ~ - after a slash, like /encode; a route with parameters cannot be served yet",
     _CIDR: "write an address and the length of its network, like 10.0.0.0/8",
+    _HEADER_VALUE: "write letters, digits and . _ : @ / + = , ; - without spaces",
+    _COOKIE: "write letters, digits, dots, hyphens and underscores, like bento-track",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
 }
@@ -96,11 +108,19 @@ ServiceName = Annotated[str, Field(pattern=_SERVICE, max_length=63)]
 Tag = Annotated[str, Field(pattern=_TAG, max_length=63)]
 """The version of a Bento; also a label value."""
 
+Version = Annotated[str, Field(pattern=VERSION, max_length=63)]
+"""A semantic version: 1.4.0, 2.0.0-rc.1."""
+
 Digest = Annotated[str, Field(pattern=_DIGEST)]
 Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 """An image's name without tag and digest."""
 
 EnvName = Annotated[str, Field(pattern=_ENV, max_length=255)]
+HeaderName = Annotated[str, Field(pattern=_NAME, max_length=100)]
+"""A request header's name in lower case: x-tenant."""
+HeaderValue = Annotated[str, Field(pattern=_HEADER_VALUE, max_length=100)]
+"""What a request header must say, exactly: none of the signs that a router's own language takes for something else."""
+CookieName = Annotated[str, Field(pattern=_COOKIE, max_length=100)]
 LabelValue = Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]
 LabelKey = Annotated[str, Field(pattern=_LABEL_KEY, max_length=253)]
 
@@ -140,3 +160,21 @@ Memory = Annotated[str, Field(pattern=MEMORY.pattern)]
 """Bytes with a unit: 512Mi, 2Gi."""
 Duration = Annotated[str, Field(pattern=_DURATION, min_length=2)]
 """Hours, minutes, seconds: 1h, 90m, 15s."""
+
+
+def length(duration: str) -> timedelta:
+    """How long a `Duration` is."""
+    total = timedelta()
+    for number, unit in re.findall(r"([0-9]+)([hms])", duration):
+        total += int(number) * _UNITS[unit]
+    return total
+
+
+def duration(length: timedelta) -> str:
+    """A length of time as a `Duration`, in its two largest units; "0s" for none."""
+    seconds = max(0, round(length.total_seconds()))
+    parts = [(seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s")]
+    return "".join([f"{number}{unit}" for number, unit in parts if number][:2]) or "0s"
+
+
+_UNITS = {"h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}

@@ -64,6 +64,15 @@ class BrokenGlass(Model):
     """The gates that failed."""
 
 
+class Restoring(Model):
+    """A rollback whose pods are not ready yet: the candidate is what ran before."""
+
+    by: str
+    reason: str
+    hold: bool
+    """Whether the bundle that is left will be held."""
+
+
 class Retiring(Model):
     """The application is being taken away: its routes are closed."""
 
@@ -88,6 +97,8 @@ class Release(Model):
     standby: Standby | None = None
     previous: Previous | None = None
     held: dict[Tag, Held] | None = None
+    rollback: Restoring | None = None
+    """The candidate is rollback's own; absent: it is on trial."""
     retiring: Retiring | None = None
     break_glass: BrokenGlass | None = None
     """Of the last transition alone; Git's history has the others."""

@@ -1,0 +1,152 @@
+"""What is known of a bundle in an environment: what an observation adds to it, and how long and how well it ran.
+
+Evidence is bound to the fingerprint of bundle and values, the chart's version and the cluster. For anything else it is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bento_gitops.model.base import moment
+from bento_gitops.model.evidence import Evidence, Observation, Seen, Verified
+from bento_gitops.model.release import Release
+from bento_gitops.releasing.states import weights
+
+FRESH = timedelta(minutes=10)
+"""How old an observation may be for a decision."""
+AHEAD = timedelta(minutes=2)
+"""How far two clocks may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What evidence must be bound to, to count."""
+
+    fingerprint: str
+    """sha256 of the bundle and the values that it runs with."""
+    chart: str
+    """The chart's version."""
+    cluster: str
+
+    def holds(self, bound: Seen | Verified) -> bool:
+        return (bound.fingerprint, bound.chart, bound.cluster) == (self.fingerprint, self.chart, self.cluster)
+
+
+def soaked(evidence: Evidence | None, binding: Binding) -> timedelta:
+    """How long the bundle was seen running with all requests, at the longest stretch."""
+    spans = [
+        moment(seen.last) - moment(seen.first)
+        for seen in (evidence.seen if evidence else ())
+        if seen.weight == 100 and binding.holds(seen)
+    ]
+    return max(spans, default=timedelta())
+
+
+def live_since(evidence: Evidence | None, binding: Binding, weight: int, shifted: str) -> datetime | None:
+    """When the weight, as set at `shifted`, was first seen live."""
+    found = (
+        moment(seen.first)
+        for seen in (evidence.seen if evidence else ())
+        if seen.weight == weight and seen.shifted == shifted and binding.holds(seen)
+    )
+    return min(found, default=None)
+
+
+def last_verified(evidence: Evidence | None, binding: Binding) -> Verified | None:
+    """The last check of its answers."""
+    found = [verified for verified in (evidence.verified if evidence else ()) if binding.holds(verified)]
+    return max(found, key=lambda verified: moment(verified.at), default=None)
+
+
+def as_in_git(observation: Observation, release: Release) -> list[str]:
+    """How what runs differs from what Git says; nothing where it is the same."""
+    if observation.weights is None:
+        return ["nobody looked at the live route"]
+    wanted = weights(release)
+    names = sorted(name for name in observation.weights.keys() | wanted.keys())
+    found = [
+        f"{name} has {observation.weights.get(name, 0)} % live and {wanted.get(name, 0)} % in Git"
+        for name in names
+        if observation.weights.get(name, 0) != wanted.get(name, 0)
+    ]
+    for name, track in release.tracks.items():
+        seen = observation.tracks.get(name)
+        if seen is not None and seen.bundle != track.bundle:
+            found.append(f"{name} runs {seen.bundle} and is {track.bundle} in Git")
+        elif seen is None and track.weight:
+            found.append(f"nobody looked at {name}")
+    return found
+
+
+def not_ready(observation: Observation, track: str, needed: dict[str, int]) -> list[str] | None:
+    """Components of a track with fewer ready pods than needed; None: nobody looked."""
+    seen = observation.tracks.get(track)
+    if seen is None or seen.ready is None:
+        return None
+    return [f"{name} {seen.ready.get(name, 0)} of {pods}" for name, pods in needed.items() if seen.ready.get(name, 0) < pods]
+
+
+def recorded(
+    evidence: Evidence | None,
+    observation: Observation,
+    release: Release,
+    track: str,
+    application: str,
+    needed: dict[str, int],
+    binding: Binding,
+) -> tuple[Evidence, list[str]]:
+    """The evidence of a track's bundle with what was observed; and why something of it is not recorded.
+
+    A sighting counts only where what is live is what Git says and every component has the pods it needs (`needed`).
+    """
+    bundle = release.tracks[track].bundle
+    before = evidence or Evidence(apiVersion="bento-gitops/v1", kind="Evidence", application=application, bundle=bundle)
+    notes: list[str] = []
+    seen, verified = list(before.seen), list(before.verified)
+    lacking = not_ready(observation, track, needed)
+    missing = [*as_in_git(observation, release)]
+    missing += ["nobody looked at its pods"] if lacking is None else [f"pods not ready: {', '.join(lacking)}"] if lacking else []
+    if missing:
+        notes.append(f"not recorded as seen: {'; '.join(missing)}")
+    else:
+        seen = _seen(seen, observation, release, track, binding)
+    check = observation.verification
+    if check is not None and check.track == track:
+        verified.append(
+            Verified(
+                fingerprint=binding.fingerprint,
+                chart=binding.chart,
+                cluster=binding.cluster,
+                run=observation.run,
+                at=observation.at,
+                passed=check.passed,
+                checks=check.checks,
+                failed=check.failed,
+            )
+        )
+    return before.model_copy(update={"seen": seen, "verified": verified}), notes
+
+
+def _seen(seen: list[Seen], observation: Observation, release: Release, track: str, binding: Binding) -> list[Seen]:
+    """The sightings with this one: the last is prolonged where nothing changed since."""
+    said = release.tracks[track]
+    shifted = said.shifted or release.since
+    for index, one in enumerate(seen):
+        if one.weight == said.weight and one.shifted == shifted and binding.holds(one):
+            if moment(observation.at) <= moment(one.last):
+                return seen
+            return [*seen[:index], one.model_copy(update={"last": observation.at, "run": observation.run}), *seen[index + 1 :]]
+    return [
+        *seen,
+        Seen(
+            fingerprint=binding.fingerprint,
+            chart=binding.chart,
+            cluster=binding.cluster,
+            run=observation.run,
+            weight=said.weight,
+            shifted=shifted,
+            first=observation.at,
+            last=observation.at,
+        ),
+    ]

@@ -1,0 +1,104 @@
+"""`canary step`: what to do next, at most one thing; the same input gives the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bento_gitops.model.base import duration, moment
+from bento_gitops.model.evidence import Evidence, Observation
+from bento_gitops.model.release import Release
+from bento_gitops.releasing.analysis import judge
+from bento_gitops.releasing.evidence import Binding, as_in_git, live_since, not_ready
+from bento_gitops.releasing.gates import fresh
+from bento_gitops.releasing.plan import Plan
+from bento_gitops.releasing.states import removable, restoring
+
+Deed = Literal["hold", "record", "prepare", "shift", "finish", "abort", "rollback", "retire-standby"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What comes next, and why.
+
+    `hold` is to wait; `record` writes down that the weight was seen live; `rollback` is the second part of one.
+    """
+
+    deed: Deed
+    reason: str
+    weight: int | None = None
+    """Of prepare and shift."""
+    over: bool = False
+    """Nothing more will come of waiting: there is no candidate and nothing to remove."""
+
+
+def next_step(
+    release: Release,
+    plan: Plan,
+    observation: Observation | None,
+    evidence: Evidence | None,
+    binding: Binding,
+    needed: Mapping[str, int],
+    now: datetime,
+) -> Step:
+    """`evidence` is the candidate's in this environment; `needed` its pods by component as its values say now."""
+    if release.candidate is None:
+        return _without_candidate(release, now)
+    name = release.candidate
+    track = release.tracks[name]
+    seen, why = fresh(observation, binding.cluster, now)
+    if seen is None:
+        return Step("hold", f"{why}: no data is not success")
+    found = judge(seen.analysis, name, release.stable, plan.limits) if track.weight else None
+    differs = as_in_git(seen, release)
+    # The measurements are of the candidate whether or not the last weight has arrived: bad is bad.
+    if found is not None and found.verdict == "bad":
+        return Step("abort", "; ".join(found.reasons))
+    if release.paused is not None:
+        return Step("hold", f"paused by {release.paused.by}: {release.paused.reason}")
+    if differs:
+        return Step("hold", f"Git is not live yet: {'; '.join(differs)}")
+    lacking = not_ready(seen, name, dict(needed))
+    if restoring(release):
+        waiting = ", ".join(lacking) if lacking else "nobody looked" if lacking is None else ""
+        why = f"waiting for pods of {name}: {waiting}" if waiting else f"the pods of {name} are ready for all requests"
+        return Step("hold" if waiting else "rollback", why)
+    following = plan.after(track.weight)
+    if track.weight:
+        since = live_since(evidence, binding, track.weight, track.shifted or release.since)
+        if since is None:
+            if lacking is None or lacking:
+                return Step("hold", f"{name} lacks ready pods: {', '.join(lacking or ['nobody looked'])}")
+            return Step("record", f"{name} is live with {track.weight} %: the interval begins", track.weight)
+        watched = now - since
+        assert found is not None
+        if found.verdict == "unclear" and watched >= plan.interval + plan.limits.patience:
+            return Step("abort", f"no judgement after {duration(watched)} at {track.weight} %: {'; '.join(found.reasons)}")
+        if watched < plan.interval:
+            return Step(
+                "hold", f"{track.weight} % for {duration(watched)} of {duration(plan.interval)}; {'; '.join(found.reasons)}"
+            )
+        if found.verdict == "unclear":
+            return Step("hold", "; ".join(found.reasons))
+    if track.weight == 100:
+        return Step("finish", "; ".join(found.reasons) if found else "all requests")
+    if (track.ready_for or 0) < following:
+        return Step("prepare", f"pods for the next weight, {following} %", following)
+    if lacking is None:
+        return Step("hold", f"nobody looked at the pods of {name}")
+    if lacking:
+        return Step("hold", f"waiting for pods of {name}: {', '.join(lacking)}")
+    return Step("shift", "; ".join(found.reasons) if found else f"the pods of {name} are ready", following)
+
+
+def _without_candidate(release: Release, now: datetime) -> Step:
+    gone = removable(release, now)
+    if gone:
+        return Step("retire-standby", f"{', '.join(gone)} drained and past its end")
+    if release.standby:
+        end = moment(release.standby.until)
+        waits = f"until {release.standby.until}" if end > now else "until it drained"
+        return Step("hold", f"no candidate; {release.standby.track} stays {waits}")
+    return Step("hold", "no candidate", over=True)
