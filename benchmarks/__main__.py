@@ -100,7 +100,7 @@ def _measure(scratch: Path, applications: int, times: int) -> None:
     checked = median([COMMAND, "-C", str(few), "validate"], times)
     scaled = checked.seconds * applications * environments / number
     line(
-        f"validate of {number} (two Helms, schemas of four Kubernetes versions, references): {checked.seconds:.1f} s, "
+        f"validate of {number} (schemas of four Kubernetes versions, references): {checked.seconds:.1f} s, "
         f"{checked.cpu:.1f} CPU s, {checked.peak / 1e6:.0f} MB; scaled to {applications * environments}: {scaled:.1f} s"
     )
 

@@ -6,12 +6,13 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bento_gitops.cli.main import app
 from bento_gitops.model.problem import InvalidInput
 from bento_gitops.operations.manifests import write_manifests
-from bento_gitops.operations.validate import Namespace, validate_values
+from bento_gitops.operations.validate import Namespace, Report, validate_values
 from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,15 +29,18 @@ def chart(folder: Path, **templates: str) -> Path:
 
 
 def problems(values: dict[str, str], of: Path, *, thorough: bool = False) -> list[str]:
-    return [str(problem) for problem in validate_values(ROOT, values, of, thorough=thorough).problems]
+    return [str(problem) for problem in report(values, of, thorough=thorough).problems]
+
+
+def report(values: dict[str, str], of: Path, *, root: Path = ROOT, thorough: bool = False, **options: Any) -> Report:
+    """Every application rendered with the one chart."""
+    return validate_values(root, values, dict.fromkeys(values, of), thorough=thorough, **options)
 
 
 def test_right_values_have_no_problem_and_every_object_is_counted() -> None:
-    report = validate_values(
-        ROOT, {"dev/one": "application: one\n", "prod/one": "application: one\ntracks: {green: {weight: 0}}\n"}, TINY
-    )
-    assert [(one.application, one.objects, one.problems) for one in report.checked] == [("dev/one", 3, ()), ("prod/one", 5, ())]
-    assert report.versions == ("1.34", "1.35", "1.36", "1.37")
+    found = report({"dev/one": "application: one\n", "prod/one": "application: one\ntracks: {green: {weight: 0}}\n"}, TINY)
+    assert [(one.application, one.objects, one.problems) for one in found.checked] == [("dev/one", 3, ()), ("prod/one", 5, ())]
+    assert found.versions == ("1.34", "1.35", "1.36", "1.37")
 
 
 def test_a_refused_value_is_told_at_its_line() -> None:
@@ -69,12 +73,10 @@ def test_environments_of_one_namespace_of_one_cluster_are_compared_and_others_ar
         "prod": Namespace("west", "apps"),
         "qa": Namespace("east", "apps"),
     }
-    report = validate_values(ROOT, values, TINY, namespaces=namespaces)
-    assert {(problem.place.file, problem.found) for problem in report.problems} == {
-        ("environments/qa/one/values.yaml", "dev/one")
-    }
-    assert {problem.todo for problem in report.problems} == {"give one of the two environments a namespace of its own"}
-    assert len(report.problems) == 3
+    found = report(values, TINY, namespaces=namespaces)
+    assert {(problem.place.file, problem.found) for problem in found.problems} == {("environments/qa/one/values.yaml", "dev/one")}
+    assert {problem.todo for problem in found.problems} == {"give one of the two environments a namespace of its own"}
+    assert len(found.problems) == 3
 
 
 def test_a_wrong_object_is_told_with_its_template() -> None:
@@ -88,7 +90,7 @@ def test_what_depends_on_the_cluster_or_on_helm_is_found(tmp_path: Path) -> None
     template = (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\ndata: {minor: {{ .Capabilities.KubeVersion.Minor | quote }}}\n"
     )
-    assert problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template)) == [
+    assert problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template), thorough=True) == [
         "environments/dev/one/values.yaml: v1 ConfigMap/it data.minor: Helm 4 (for Kubernetes 1.37) and Helm 3.19 (for 1.34) "
         "render different objects (found '37' and '34'); let the template depend on values alone"
     ]
@@ -97,7 +99,7 @@ def test_what_depends_on_the_cluster_or_on_helm_is_found(tmp_path: Path) -> None
 def test_an_object_that_only_one_helm_renders_is_found(tmp_path: Path) -> None:
     template = '{{ if semverCompare ">=1.36-0" .Capabilities.KubeVersion.Version }}\n'
     template += "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\n{{ end }}\n"
-    [problem] = problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template))
+    [problem] = problems({"dev/one": "application: one\n"}, chart(tmp_path, capabilities=template), thorough=True)
     assert "v1 ConfigMap/it: Helm 4" in problem
     assert "(found a mapping and nothing)" in problem
 
@@ -118,33 +120,34 @@ def test_schemas_of_the_fork_win_over_ours_and_kinds_without_any_are_counted(tmp
     template += "---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {name: it}\n"
     of = chart(tmp_path, route=template)
     values = {"dev/one": "application: one\n", "prod/two": "application: two\n"}
-    report = validate_values(ROOT, values, of)
-    assert {problem.pointer for problem in report.problems} == {"HTTPRoute/it spec.rulez"}
-    assert report.unchecked == {"example.com/v1 Widget": 2}
+    found = report(values, of)
+    assert {problem.pointer for problem in found.problems} == {"HTTPRoute/it spec.rulez"}
+    assert found.unchecked == {"example.com/v1 Widget": 2}
 
     local = tmp_path / "policies/local/schemas"
     for path, schema in {"gateway.networking.k8s.io/httproute_v1": {}, "example.com/widget_v1": {"required": ["spec"]}}.items():
         (local / path).parent.mkdir(parents=True, exist_ok=True)
         (local / f"{path}.json").write_text(json.dumps(schema))
-    report = validate_values(tmp_path, values, of)
-    assert {problem.pointer for problem in report.problems} == {"Widget/it spec"}
-    assert report.unchecked == {}
+    found = report(values, of, root=tmp_path)
+    assert {problem.pointer for problem in found.problems} == {"Widget/it spec"}
+    assert found.unchecked == {}
 
     (local / "example.com/widget_v1.json").write_text("{")
     with pytest.raises(InvalidInput, match=r"policies/local/schemas/example\.com/widget_v1\.json: not JSON"):
-        validate_values(tmp_path, values, of)
+        report(values, of, root=tmp_path)
 
 
 def test_manifests_are_one_file_for_each_application_and_the_same_bytes_each_time(tmp_path: Path) -> None:
     values = {"dev/one": "application: one\n", "prod/one": "application: one\ntracks: {green: {weight: 0}}\n"}
     out = tmp_path / "out"
-    assert write_manifests(ROOT, values, out, TINY) == [out / "dev/one.yaml", out / "prod/one.yaml"]
+    charts = dict.fromkeys([*values, "dev/two"], TINY)
+    assert write_manifests(values, charts, out) == [out / "dev/one.yaml", out / "prod/one.yaml"]
     text = (out / "dev/one.yaml").read_text()
     assert text.startswith("---\n# Source: templates/configmap.yaml\napiVersion: v1\n")
     assert text.count("\n---\n# Source: ") == 2
-    assert write_manifests(ROOT, values, out, TINY) == []
+    assert write_manifests(values, charts, out) == []
     with pytest.raises(InvalidInput, match=r"environments/dev/two/values\.yaml: no; refused by"):
-        write_manifests(ROOT, {"dev/one": "application: other\n", "dev/two": "refuse: 'no'\n"}, out, TINY)
+        write_manifests({"dev/one": "application: other\n", "dev/two": "refuse: 'no'\n"}, charts, out)
     assert (out / "dev/one.yaml").read_text() == text
 
 

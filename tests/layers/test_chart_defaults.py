@@ -7,18 +7,19 @@ from pathlib import Path
 import pytest
 from bento_gitops.layers.marked import MarkedMap
 from bento_gitops.layers.merging import ABSENT, Entry, leaves_of, merge
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import Problem
 from bento_gitops.model.settings import ComponentSettings
 from bento_gitops.model.shape import Shape, shape_of
+from bento_gitops.repository.charts import Charts
 from bento_gitops.repository.files import WorkingTree
-from bento_gitops.repository.fleet import Fleet
 
 ROOT = Path(__file__).parents[2]
 CHARTS = {"the project's": ROOT, "the tests'": ROOT / "tests/fleet"}
 
 
 def _defaults(root: Path, role: str) -> MarkedMap:
-    node = Fleet(WorkingTree(root)).chart()
+    node = Charts(WorkingTree(root)).layer(CHART).tree
     for key in ("defaults", "roles", role):
         below = node.items[key]
         assert isinstance(below, MarkedMap)

@@ -50,7 +50,8 @@ def render(
     if manifests is not None:
         from bento_gitops.operations.manifests import write_manifests
 
-        write_manifests(context.root, {str(one.target): one.text for one in rendered}, manifests)
+        charts = {str(one.target): context.root / one.chart for one in rendered}
+        write_manifests({str(one.target): one.text for one in rendered}, charts, manifests)
     if writes:
         operation.write(context.root, rendered)
     if as_json:

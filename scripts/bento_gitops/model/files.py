@@ -17,6 +17,7 @@ from bento_gitops.model.base import (
     SecretName,
     ServiceName,
     Timestamp,
+    Version,
 )
 from bento_gitops.model.rollout import Promotion
 from bento_gitops.model.settings import (
@@ -124,6 +125,13 @@ class Defaults(ApplicationConfig):
     roles: Roles = Field(default_factory=Roles)
 
 
+class ChartPin(Model):
+    """Which release of the chart runs here."""
+
+    version: Version
+    """A folder below charts/releases/bento-serving."""
+
+
 class Environment(Model):
     """`environments/<env>/environment.yaml`: facts of the cluster, defaults, rules."""
 
@@ -133,6 +141,8 @@ class Environment(Model):
     """Another environment whose defaults, rules and config.yaml hold here too (never its release, overrides or evidence)."""
     namespace: DnsLabel
     cluster: str
+    chart: ChartPin | None = None
+    """Without it: the chart as it is in charts/bento-serving now. Never inherited: Argo CD reads it in this very file."""
     routing: EnvironmentRouting
     monitoring: Monitoring | None = None
     registries: list[Repository] | None = None

@@ -5,6 +5,14 @@ from __future__ import annotations
 CHART = "charts/bento-serving"
 """The chart that the values are for; its own values.yaml is the lowest layer."""
 
+RELEASES = "charts/releases/bento-serving"
+"""Copies of the chart that never change, a folder for each version; environments pin them."""
+
+
+def released_chart(version: str) -> str:
+    """The folder of a version of the chart."""
+    return f"{RELEASES}/{version}"
+
 
 def bundle_file(application: str, tag: str) -> str:
     """Where a bundle is kept."""
@@ -19,3 +27,13 @@ def environment_file(environment: str) -> str:
 def values_file(target: str) -> str:
     """Where the generated values of an application, given as ENV/APP, are kept."""
     return f"environments/{target}/values.yaml"
+
+
+def release_file(target: str) -> str:
+    """Where it stands which bundle of an application, given as ENV/APP, runs on which track."""
+    return f"environments/{target}/release.yaml"
+
+
+def evidence_file(target: str, tag: str) -> str:
+    """Where it is kept what was seen of a bundle of an application, given as ENV/APP."""
+    return f"environments/{target}/evidence/{tag}.yaml"

@@ -6,20 +6,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bento_gitops.checking.kubernetes_schemas import VERSIONS
+from bento_gitops.checking.rendered import Document
 from bento_gitops.layers.marked import Marked, MarkedMap, parse
-from bento_gitops.model.layout import CHART, values_file
+from bento_gitops.model.layout import values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.repository.files import write_atomically
 from bento_gitops.tools import binaries, helm
 
 
-def write_manifests(root: Path, values: Mapping[str, str], folder: Path, chart: Path | None = None) -> list[Path]:
+def write_manifests(values: Mapping[str, str], charts: Mapping[str, Path], folder: Path) -> list[Path]:
     """Writes the objects of each application to `<folder>/<env>/<app>.yaml`; the files that changed.
 
-    `values` holds the text of each application's values by ENV/APP. Files of applications that are not among them stay.
-    Raises InvalidInput with all that the chart refuses; then nothing is written.
+    `values` holds the text of each application's values by ENV/APP, `charts` the folder of its chart. Files of applications that
+    are not among them stay. Raises InvalidInput with all that the charts refuse; then nothing is written.
     """
-    rendering = helm.template_all(chart or root / CHART, values, helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    rendering = render_objects(values, charts, "helm", VERSIONS[-1])
     problems = [problem for key, refusals in rendering.refusals.items() for problem in refused(key, values[key], refusals)]
     if problems:
         raise InvalidInput(problems)
@@ -30,6 +31,23 @@ def write_manifests(root: Path, values: Mapping[str, str], folder: Path, chart: 
         if write_atomically(folder, f"{key}.yaml", text.encode()):
             changed.append(folder / f"{key}.yaml")
     return changed
+
+
+def render_objects(
+    values: Mapping[str, str], charts: Mapping[str, Path], program: str, kube_version: str, *, at_a_time: int = helm.AT_A_TIME
+) -> helm.Rendering:
+    """What the chart of each application (by the same keys) makes of its values.
+
+    One umbrella holds one chart: two versions of it share the names of their templates, and Helm takes the last without a word.
+    """
+    done: dict[str, Sequence[Document]] = {}
+    refusals: dict[str, Sequence[helm.Refusal]] = {}
+    for chart in sorted({charts[key] for key in values}):
+        own = {key: text for key, text in values.items() if charts[key] == chart}
+        rendering = helm.template_all(chart, own, helm=binaries.find(program), kube_version=kube_version, at_a_time=at_a_time)
+        done.update(rendering.documents)
+        refusals.update(rendering.refusals)
+    return helm.Rendering(done, refusals)
 
 
 def refused(application: str, values: str, refusals: Sequence[helm.Refusal]) -> Iterator[Problem]:

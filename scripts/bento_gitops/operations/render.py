@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -9,15 +10,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from bento_gitops.layers.marked import MarkedMap, join, parse, place_of, plain
+from bento_gitops.layers.marked import MarkedMap, Plain, join, parse, place_of, plain, pointer
 from bento_gitops.layers.merging import ResolvedMap, value_at
 from bento_gitops.layers.overriding import ended, named_services, only_services, what_if
 from bento_gitops.layers.reading import Read
 from bento_gitops.model.files import Overrides
+from bento_gitops.model.layout import CHART, released_chart
 from bento_gitops.model.problem import InvalidInput, Problem, did_you_mean
 from bento_gitops.model.release import Release
+from bento_gitops.rendering.chart_keys import fitted
 from bento_gitops.rendering.text import values_text
 from bento_gitops.rendering.values import build
+from bento_gitops.repository.charts import version_in
 from bento_gitops.repository.files import Tree, write_atomically
 from bento_gitops.repository.fleet import Fleet, Target
 
@@ -52,6 +56,8 @@ class Rendered:
     """Whether the file says something else."""
     before: str
     """The file's text; empty where there is none."""
+    chart: str
+    """The folder of the chart that the values are for."""
 
     def difference(self) -> list[str]:
         """The lines that change, as a unified diff."""
@@ -81,7 +87,8 @@ def render_fleet(
     fleet: Fleet, wanted: str | None, assignments: Sequence[str] = (), now: datetime | None = None
 ) -> list[Rendered]:
     """As `render`, of a fleet that is open already."""
-    fleet.chart()  # missing where the command runs outside of the repository: said once, and also where nothing is found
+    # Missing where the command runs outside of the repository: said once, and also where nothing is found.
+    fleet.charts.layer(CHART)
     targets = fleet.chosen(wanted)
     problems = fleet.unread(wanted)
     rendered: list[Rendered] = []
@@ -202,6 +209,7 @@ def render_one(
     if extra:
         sources = replace(sources, runtime=(*sources.runtime, *extra))
     values, resolution = build(sources)
+    values = _for_its_chart(values, fleet, target)
     text = values_text(values, str(target))
     before = fleet.tree.read(target.values).decode("utf-8", errors="replace") if fleet.tree.exists(target.values) else ""
     notes = list(resolution.notes)
@@ -220,7 +228,54 @@ def render_one(
         TrackSummary(name, roles.get(name, ""), track.bundle, track.weight, _replicas(values, name))
         for name, track in release.tracks.items()
     )
-    return Rendered(target, text, tracks, tuple(notes), before != text, before), values
+    return Rendered(target, text, tracks, tuple(notes), before != text, before, fleet.chart_folder(target.environment)), values
+
+
+def _for_its_chart(values: ResolvedMap, fleet: Fleet, target: Target) -> ResolvedMap:
+    """The values that the chart of the environment takes.
+
+    Raises InvalidInput with those that it does not know, each at the line that says it, and with the version that does.
+    """
+    charts = fleet.charts
+    folder = fleet.chart_folder(target.environment)
+    gap = charts.gap(folder)
+    if gap is None:
+        return values
+    newest = charts.layer(CHART).tree
+    kept, lacking = fitted(values, gap, newest)
+    if not lacking:
+        return kept
+    pinned = version_in(folder)
+    versions = charts.versions()
+    later = versions[versions.index(pinned) + 1 :]
+    missing = {
+        version: {(one.path, one.found) for one in fitted(values, charts.gap(released_chart(version)), newest)[1]}
+        for version in later
+    }
+    problems: list[Problem] = []
+    for one in lacking:
+        knowing = [version for version in later if (one.path, one.found) not in missing[version]]
+        if knowing:
+            todo = f"{knowing[0]} does; pin it first: `bento-gitops chart pin {target.environment} {knowing[0]}`"
+        else:
+            todo = f"{CHART} does; release it and pin that: `bento-gitops chart release VERSION`"
+        what = "does not know this value" if one.known else "knows no such value"
+        wrong = f"the chart {pinned} that {target.environment} pins {what}"
+        problems.append(Problem(one.leaf.source.place, _as_people_say(one.path), wrong, _shown(one.found), todo))
+    raise InvalidInput(problems)
+
+
+def _shown(value: Plain) -> str:
+    return repr(value) if isinstance(value, str) else json.dumps(value)
+
+
+def _as_people_say(path: Sequence[str]) -> str:
+    """A path in the values as config.yaml has it: what is said of a service holds on every track."""
+    match path:
+        case ("tracks", _, "components", *rest):
+            return pointer(("services", *rest))
+        case _:
+            return pointer(path)
 
 
 def _changed_in_place(before: str, target: Target, release: Read[Release]) -> list[str]:

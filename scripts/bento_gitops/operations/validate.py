@@ -1,4 +1,4 @@
-"""validate: the objects of every target against Kubernetes' schemas, custom resources' schemas, each other, and two Helms."""
+"""validate: the objects of every target against Kubernetes' schemas, custom resources' schemas, each other, and another Helm."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.rendered import Document
 from bento_gitops.model.files import Environment
-from bento_gitops.model.layout import CHART, environment_file, values_file
+from bento_gitops.model.layout import environment_file, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
-from bento_gitops.operations.manifests import refused
+from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.render import render_fleet
 from bento_gitops.repository.files import WorkingTree
 from bento_gitops.repository.fleet import Fleet
-from bento_gitops.tools import binaries, helm, schema_package
+from bento_gitops.tools import helm, schema_package
 
 SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
 """Folders of reduced schemas of custom resources; the first that has one wins."""
@@ -83,45 +83,56 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Repor
         assert environment, "render read it"
         namespaces[name] = Namespace(environment.value.cluster, environment.value.namespace)
     values = {str(one.target): one.text for one in rendered}
-    return validate_values(root, values, root / CHART, thorough=thorough, namespaces=namespaces)
+    charts = {str(one.target): root / one.chart for one in rendered}
+    return validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
 
 
 def validate_values(
     root: Path,
     applications: Mapping[str, str],
-    chart_dir: Path,
+    charts: Mapping[str, Path],
     *,
     thorough: bool = False,
     namespaces: Mapping[str, Namespace] | None = None,
 ) -> Report:
-    """Renders each application (ENV/APP: text of its values) and checks its objects.
+    """Renders each application (ENV/APP: text of its values) with its chart (ENV/APP: the folder) and checks its objects.
 
     `namespaces` says where each environment's objects go; an environment that it does not name is taken for a place of its own.
-    Helm 4 renders as for the newest Kubernetes and Helm 3.19 as for the oldest: that the objects are the same proves that
-    neither matters. With `thorough`, every application is rendered 25 times and the bytes compared.
+    With `thorough`, every application is rendered 25 times and the bytes compared, and Helm 3.19 renders as for the oldest
+    Kubernetes what Helm 4 rendered as for the newest: that the objects are the same proves that neither matters. What differs
+    there differs by the chart's templates, so it is for their tests and for CI; the objects that are checked are Helm 4's anyway.
     """
     checker = Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(lambda path: _schema(root, path)))
-    with ThreadPoolExecutor(2) as pool:
-        # One process each, side by side: the two together keep two cores busy.
-        new = pool.submit(_render, chart_dir, applications, "helm", VERSIONS[-1])
-        old = pool.submit(_render, chart_dir, applications, "helm-3.19", VERSIONS[0])
-        renderings = new.result(), old.result()
-    changing = _changing(chart_dir, applications) if thorough else {}
+    new, old = _renderings(applications, charts, thorough=thorough)
+    changing = _changing(applications, charts) if thorough else {}
     checked: list[Checked] = []
     makers: dict[tuple[Namespace | str, str], str] = {}
     for key in sorted(applications):
-        problems = list(_refused(key, applications[key], renderings))
+        problems = list(_refused(key, applications[key], new, old))
         problems += changing.get(key, ())
         place = Place(values_file(key))
-        outcome = checker.check(renderings[0].documents.get(key, ()))
-        if all(key in rendering.documents for rendering in renderings):
-            problems += _differences(place, *(rendering.documents[key] for rendering in renderings))
+        outcome = checker.check(new.documents.get(key, ()))
+        if old and key in new.documents and key in old.documents:
+            problems += _differences(place, new.documents[key], old.documents[key])
         problems += [item.problem(place) for item in outcome.findings]
         environment = key.partition("/")[0]
         where = (namespaces or {}).get(environment, environment)
         problems += _made_twice(key, place, where, [item.identity for item in outcome.objects], makers)
         checked.append(Checked(key, len(outcome.objects), tuple(sorted(set(problems))), outcome.unchecked))
     return Report(tuple(checked))
+
+
+def _renderings(
+    applications: Mapping[str, str], charts: Mapping[str, Path], *, thorough: bool
+) -> tuple[helm.Rendering, helm.Rendering | None]:
+    """Helm 4's, and with `thorough` Helm 3.19's."""
+    if not thorough:
+        return render_objects(applications, charts, "helm", VERSIONS[-1]), None
+    with ThreadPoolExecutor(2) as pool:
+        # One process each, side by side: the two together keep two cores busy.
+        new = pool.submit(render_objects, applications, charts, "helm", VERSIONS[-1], at_a_time=1)
+        old = pool.submit(render_objects, applications, charts, "helm-3.19", VERSIONS[0], at_a_time=1)
+        return new.result(), old.result()
 
 
 def _made_twice(
@@ -138,17 +149,14 @@ def _made_twice(
     ]
 
 
-def _render(chart: Path, applications: Mapping[str, str], program: str, kube_version: str) -> helm.Rendering:
-    return helm.template_all(chart, applications, helm=binaries.find(program), kube_version=kube_version, at_a_time=1)
-
-
-def _refused(key: str, values: str, renderings: tuple[helm.Rendering, helm.Rendering]) -> Iterator[Problem]:
-    new, old = (rendering.refusals.get(key) for rendering in renderings)
-    if new:
-        yield from refused(key, values, new)
-    elif old:
-        yield from (replace(item, wrong=f"Helm 3.19 alone refuses it: {item.wrong}") for item in refused(key, values, old))
-    if new and not old:
+def _refused(key: str, values: str, new: helm.Rendering, old: helm.Rendering | None) -> Iterator[Problem]:
+    here = new.refusals.get(key)
+    there = old.refusals.get(key) if old else None
+    if here:
+        yield from refused(key, values, here)
+    elif there:
+        yield from (replace(item, wrong=f"Helm 3.19 alone refuses it: {item.wrong}") for item in refused(key, values, there))
+    if here and old and not there:
         yield Problem(
             Place(values_file(key)), "", "Helm 3.19 renders what Helm 4 refuses", "", "write the template so that both agree"
         )
@@ -188,11 +196,12 @@ def _first_difference(one: Json, other: Json, path: tuple[str | int, ...]) -> tu
     return pointer_of(path), "nothing" if one is None else shown(one), "nothing" if other is None else shown(other)
 
 
-def _changing(chart: Path, applications: Mapping[str, str]) -> dict[str, list[Problem]]:
+def _changing(applications: Mapping[str, str], charts: Mapping[str, Path]) -> dict[str, list[Problem]]:
     """Applications that do not render to the same bytes each time."""
     many = {f"{key}#{number}": text for key, text in applications.items() for number in range(TIMES)}
+    theirs = {f"{key}#{number}": charts[key] for key in applications for number in range(TIMES)}
     # In one process as in many: Go starts every walk through a map at another place.
-    rendering = helm.template_all(chart, many, helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    rendering = render_objects(many, theirs, "helm", VERSIONS[-1])
     result: dict[str, list[Problem]] = {}
     for key in applications:
         renders = [{(item.template, item.text) for item in rendering.documents.get(f"{key}#{n}", ())} for n in range(TIMES)]

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from bento_gitops.layers.marked import MarkedMap, parse, place_of
+from bento_gitops.layers.marked import MarkedMap, place_of
 from bento_gitops.layers.overriding import fragments
-from bento_gitops.layers.reading import Read, checked, read
+from bento_gitops.layers.reading import Read, read
 from bento_gitops.layers.resolving import Sources
-from bento_gitops.layers.spelling import snake
 from bento_gitops.model.base import FORMS, ApplicationName, DnsLabel, Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
-from bento_gitops.model.layout import CHART, bundle_file, environment_file, values_file
+from bento_gitops.model.layout import CHART, bundle_file, environment_file, released_chart, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
-from bento_gitops.model.shape import shape_of
-from bento_gitops.model.values import ChartDefaults, Values
+from bento_gitops.repository.charts import Charts
 from bento_gitops.repository.files import Tree
 
 FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
@@ -84,7 +82,8 @@ class Fleet:
     _tags: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     _files: dict[Target, list[str]] | None = None
     _own: dict[str, list[str]] | None = None
-    _chart: MarkedMap | None = None
+    _charts: Charts | None = None
+    _folders_of_charts: dict[str, str] = field(default_factory=dict[str, str])
 
     def environments(self) -> list[str]:
         """The names of the environments, sorted."""
@@ -164,6 +163,7 @@ class Fleet:
                 own = attempt(environment_file(environment), Environment)
                 if own:
                     self._extended(own, problems, attempt)
+                    self._pinned(environment, problems)
         if not wanted:
             names = [path.partition("/")[2] for path in self.tree.glob("environments/*") if path.endswith(YAML)]
             problems += _misspelled("environments", names, (INSTANCE_TYPES.partition("/")[2],))
@@ -222,12 +222,13 @@ class Fleet:
         overrides = attempt(f"{target.folder}/overrides.yaml", Overrides, needed=False)
         types = attempt(INSTANCE_TYPES, InstanceTypes, needed=False)
         bundles: Mapping[str, Read[Bundle]] = self._bundles(target, release, attempt) if release else {}
-        if problems or own is None or release is None:
+        chart = self._pinned(target.environment, problems)
+        if problems or own is None or release is None or chart is None:
             raise InvalidInput(problems)
         return Sources(
             environment=target.environment,
             application=target.application,
-            chart=self.chart(),
+            chart=chart,
             environments=(base, own) if base else (own,),
             application_file=application,
             configs=tuple(config for config in configs if config),
@@ -310,32 +311,62 @@ class Fleet:
             raise result
         return result
 
-    def chart(self) -> MarkedMap:
-        """The chart's own values, the lowest layer, in snake_case."""
-        if self._chart is None:
-            path = f"{CHART}/values.yaml"
-            if not self.tree.exists(path):
-                raise InvalidInput(
-                    [
-                        Problem(
-                            Place(path),
-                            "",
-                            "the chart is missing",
-                            "",
-                            "run in the root of the repository, or name it with --root",
-                        )
-                    ]
-                )
-            written = parse(self.tree.read(path), path)
-            defaults = written.items.get("defaults")
-            if not isinstance(defaults, MarkedMap):
-                raise InvalidInput([Problem(written.at("defaults"), "defaults", "is missing", "", "add defaults.roles")])
-            try:
-                checked(defaults, ChartDefaults, camel=True)
-            except InvalidInput as error:
-                problems = (replace(problem, pointer=f"defaults.{problem.pointer}") for problem in error.problems)
-                raise InvalidInput(problems) from None
-            tree = snake(written, shape_of(Values))
-            assert isinstance(tree, MarkedMap)
-            self._chart = tree
-        return self._chart
+    @property
+    def charts(self) -> Charts:
+        """The chart and its releases."""
+        if self._charts is None:
+            self._charts = Charts(self.tree)
+        return self._charts
+
+    def chart_folder(self, environment: str) -> str:
+        """The folder of the chart that an environment runs: the release that it pins, else the chart as it is now.
+
+        Raises InvalidInput for a pin of what is not there.
+        """
+        if environment not in self._folders_of_charts:
+            self._folders_of_charts[environment] = self._chart_folder(environment)
+        return self._folders_of_charts[environment]
+
+    def _chart_folder(self, environment: str) -> str:
+        own = self.file(environment_file(environment), Environment)
+        assert own, "needed"
+        pin = own.value.chart
+        if pin is None:
+            self._refuse_half_a_pin(environment, own)
+            return CHART
+        versions = self.charts.versions()
+        if pin.version not in versions:
+            place = place_of(own.tree, "chart", "version")
+            todo = did_you_mean(pin.version, versions) if versions else "make it with `bento-gitops chart release`"
+            wrong = f"there is no {released_chart(pin.version)}"
+            raise InvalidInput([Problem(place, "chart.version", wrong, f"'{pin.version}'", todo)])
+        return released_chart(pin.version)
+
+    def _refuse_half_a_pin(self, environment: str, own: Read[Environment]) -> None:
+        """Argo CD takes the pin from the environment's own file, so one that is extended pins nothing here; not to say so would
+        send every change of the chart to this environment at once."""
+        extended = own.value.extends
+        if extended is None or extended not in self.environments():
+            return
+        base = self.file(environment_file(extended), Environment)
+        if base and base.value.chart:
+            version = base.value.chart.version
+            at = place_of(base.tree, "chart", "version")
+            wrong = f"{extended}, which it extends, pins a chart ({at}) and this environment does not; a pin is not inherited"
+            todo = f"pin one: `bento-gitops chart pin {environment} {version}`"
+            raise InvalidInput([Problem(place_of(own.tree, "extends"), "chart", wrong, "", todo)])
+
+    def chart(self, environment: str) -> MarkedMap:
+        """The values of the chart that an environment runs, the lowest layer, in snake_case.
+
+        Raises InvalidInput.
+        """
+        return self.charts.layer(self.chart_folder(environment)).tree
+
+    def _pinned(self, environment: str, problems: list[Problem]) -> MarkedMap | None:
+        """As `chart`; adds what is wrong with it."""
+        try:
+            return self.chart(environment)
+        except InvalidInput as error:
+            problems.extend(error.problems)
+            return None
