@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
+import bisect
 import os
+import re
+import stat
 import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -22,7 +26,7 @@ class Tree(Protocol):
     def exists(self, path: str) -> bool: ...
 
     def glob(self, pattern: str) -> list[str]:
-        """Paths that match, sorted; `*` stands for a part of one folder's or file's name."""
+        """Paths that match, sorted; `*` stands for a part of one folder's or file's name, `**` for any folders."""
         ...
 
 
@@ -62,29 +66,75 @@ class WorkingTree:
 
 
 class GitTree:
-    """The files as they were at a Git ref."""
+    """The files as they are in the commit that a Git ref stood for when this was made."""
 
     def __init__(self, root: Path, ref: str) -> None:
         self.root = root
         self.ref = ref
-        self._paths = git.list_files(root, ref)
+        self.commit = git.resolve(root, ref)
+        self._entries = git.list_files(root, self.commit)
+        self._paths = sorted(self._entries)
+        self._blobs = git.Blobs(root)
 
     def read(self, path: str) -> bytes:
-        if path not in self._paths:
+        entry = self._entries.get(path)
+        if entry is None:
             raise FileNotFoundError(f"{self.ref}:{path}")
-        return git.show(self.root, self.ref, path)
+        if entry.mode == git.LINK:
+            todo = "replace it by the file it points to"
+            raise InvalidInput([Problem(Place(path), "", f"is a symbolic link in {self.ref}", "", todo)])
+        return self._blobs.read(entry.blob)
 
     def exists(self, path: str) -> bool:
-        return path in self._paths
+        return path in self._entries
 
     def glob(self, pattern: str) -> list[str]:
-        parts = pattern.split("/")
-        return sorted(
-            path
-            for path in self._paths
-            if path.count("/") == len(parts) - 1
-            and all(fnmatch.fnmatchcase(part, want) for part, want in zip(path.split("/"), parts, strict=True))
-        )
+        return _matching(self._paths, pattern)
+
+
+class OverlayTree:
+    """The files of another tree, some of them replaced, added or (None) removed."""
+
+    def __init__(self, base: Tree, changes: Mapping[str, bytes | None]) -> None:
+        self.base = base
+        self.changes = dict(changes)
+
+    def read(self, path: str) -> bytes:
+        if path not in self.changes:
+            return self.base.read(path)
+        data = self.changes[path]
+        if data is None:
+            raise FileNotFoundError(path)
+        return data
+
+    def exists(self, path: str) -> bool:
+        return self.changes[path] is not None if path in self.changes else self.base.exists(path)
+
+    def glob(self, pattern: str) -> list[str]:
+        kept = (path for path in self.base.glob(pattern) if path not in self.changes)
+        added = sorted(path for path, data in self.changes.items() if data is not None)
+        return sorted((*kept, *_matching(added, pattern)))
+
+
+def contents(tree: Tree, paths: Collection[str]) -> dict[str, bytes | None]:
+    """What the tree has under each path; None where there is no file."""
+    return {path: tree.read(path) if tree.exists(path) else None for path in paths}
+
+
+def _matching(paths: Sequence[str], pattern: str) -> list[str]:
+    """Those of the sorted paths that match."""
+    literal = pattern.partition("*")[0].rpartition("/")[0]
+    # What starts with the folders that the pattern names outright stands together.
+    start = bisect.bisect_left(paths, literal)
+    end = bisect.bisect_right(paths, literal + chr(0x10FFFF)) if literal else len(paths)
+    matches = _compiled(pattern).fullmatch
+    return [path for path in paths[start:end] if matches(path)]
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = ["(?:[^/]+/)*" if part == "**" else re.escape(part).replace(r"\*", "[^/]*") + "/" for part in pattern.split("/")]
+    return re.compile("".join(parts).removesuffix("/"))
 
 
 def inside(root: Path, path: str) -> Path:
@@ -117,15 +167,39 @@ def write_atomically(root: Path, path: str, data: bytes) -> bool:
     return True
 
 
+def remove(root: Path, path: str) -> bool:
+    """Removes the file, and the folders that it leaves empty; whether it was there.
+
+    Raises ToolFailed where the file system refuses.
+    """
+    target = inside(root, path)
+    try:
+        if not target.exists():
+            return False
+        _remove(target)
+        for folder in target.parents:
+            if folder == root or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    except OSError as error:
+        raise ToolFailed(f"cannot remove {path}: {error.strerror}; make the folder writable for you") from error
+    return True
+
+
+def _remove(target: Path) -> None:
+    target.unlink()
+
+
 def _replace(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
