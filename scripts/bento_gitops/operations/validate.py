@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
 
-from bento_gitops.checking.application import Checker, readable
-from bento_gitops.checking.custom_resources import CustomResourceSchemas
-from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
+from bento_gitops.checking.application import readable
+from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.rendered import Document
 from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
-from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.model.problem import Place, Problem
 from bento_gitops.operations.manifests import refused, render_objects
+from bento_gitops.operations.objects import checker
 from bento_gitops.operations.render import render_fleet
 from bento_gitops.repository.files import WorkingTree
 from bento_gitops.repository.fleet import Fleet
-from bento_gitops.tools import helm, schema_package
+from bento_gitops.tools import helm
 
-SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
-"""Folders of reduced schemas of custom resources; the first that has one wins."""
 TIMES = 25
 """Renders that must be the same bytes."""
 
@@ -102,7 +98,7 @@ def validate_values(
     Kubernetes what Helm 4 rendered as for the newest: that the objects are the same proves that neither matters. What differs
     there differs by the chart's templates, so it is for their tests and for CI; the objects that are checked are Helm 4's anyway.
     """
-    checker = Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(lambda path: _schema(root, path)))
+    checks = checker(root)
     new, old = _renderings(applications, charts, thorough=thorough)
     changing = _changing(applications, charts) if thorough else {}
     checked: list[Checked] = []
@@ -111,7 +107,7 @@ def validate_values(
         problems = list(_refused(key, applications[key], new, old))
         problems += changing.get(key, ())
         place = Place(values_file(key))
-        outcome = checker.check(new.documents.get(key, ()))
+        outcome = checks.check(new.documents.get(key, ()))
         if old and key in new.documents and key in old.documents:
             problems += _differences(place, new.documents[key], old.documents[key])
         problems += [item.problem(place) for item in outcome.findings]
@@ -212,17 +208,3 @@ def _changing(applications: Mapping[str, str], charts: Mapping[str, Path]) -> di
             found = f"they differ in {', '.join(names)}"
             result[key] = [Problem(Place(values_file(key)), "", wrong, found, "let the template walk through maps in order")]
     return result
-
-
-def _schema(root: Path, path: str) -> Map | None:
-    for folder in SCHEMAS:
-        file = root / folder / path
-        if not file.is_file():
-            continue
-        try:
-            schema: Any = json.loads(file.read_bytes())
-        except ValueError as error:
-            problem = Problem(Place(f"{folder}/{path}"), "", f"not JSON: {error}", "", "run `bento-gitops schemas pull` again")
-            raise InvalidInput([problem]) from None
-        return cast(Map, schema)
-    return None

@@ -91,6 +91,11 @@ def before_raising(facts: Facts) -> list[Gate]:
     return [_live(facts), _unchanged(facts), _thawed(facts), *_free(facts), _ready(facts), _renders(facts), *_analysed(facts)]
 
 
+def ready_alone(facts: Facts) -> list[Gate]:
+    """Before rollback's second part: its pods, and nothing else."""
+    return [_ready(facts)]
+
+
 def failing(gates: Iterable[Gate]) -> list[Gate]:
     return [gate for gate in gates if gate.outcome == "failed"]
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
-from collections.abc import Mapping
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
-from bento_gitops.layers.marked import Marked, MarkedMap, join, parse
+from bento_gitops.layers.marked import Marked, MarkedMap, MarkedScalar, join, parse
 from bento_gitops.layers.reading import checked
 from bento_gitops.layers.spelling import snake
 from bento_gitops.model.layout import CHART, RELEASES, released_chart
-from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.model.problem import InvalidInput, Place, Problem, ToolFailed
 from bento_gitops.model.shape import Shape, shape_of
 from bento_gitops.model.values import ChartDefaults, Values
 from bento_gitops.model.versions import in_order, is_version
 from bento_gitops.rendering.chart_keys import Gap, gap_of
-from bento_gitops.repository.files import Tree, WorkingTree
+from bento_gitops.repository.files import Tree, WorkingTree, inside
 
 SCHEMA = "values.schema.json"
-DEEPEST = 12
-"""Folders in each other, far more than a chart has."""
 PIN_ANOTHER = "a release never changes: pin another version, or work with the bento-gitops that this one came with"
 
 
@@ -116,10 +118,22 @@ class Charts:
             raise InvalidInput([Problem(Place(path), "", "is no JSON Schema of values", "", PIN_ANOTHER)])
         return cast("dict[str, Any]", found)
 
+    def version_of(self, folder: str) -> str:
+        """The version that the chart in a folder calls itself.
+
+        Raises InvalidInput.
+        """
+        path = f"{folder}/Chart.yaml"
+        if not self.tree.exists(path):
+            raise InvalidInput([Problem(Place(path), "", "the file is missing", "", "restore it")])
+        version = parse(self.tree.read(path), path).items.get("version")
+        if not isinstance(version, MarkedScalar) or not version.value:
+            raise InvalidInput([Problem(Place(path), "version", "is missing", "", "add it")])
+        return str(version.value)
+
     def files(self, folder: str) -> list[str]:
         """Every file in a folder, at any depth, sorted."""
-        patterns = (f"{folder}{'/*' * depth}" for depth in range(1, DEEPEST))
-        return sorted(path for pattern in patterns for path in self.tree.glob(pattern))
+        return self.tree.glob(f"{folder}/**/*")
 
 
 def on_disk(tree: Tree, folder: str, scratch: Path) -> Path:
@@ -131,6 +145,79 @@ def on_disk(tree: Tree, folder: str, scratch: Path) -> Path:
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
         (scratch / path).write_bytes(tree.read(path))
     return target
+
+
+def links(root: Path, folder: str) -> list[str]:
+    """The symbolic links in a folder on disk, at any depth. What they point to can change, or lie on another machine."""
+    found: list[str] = []
+    for at, folders, files in os.walk(root / folder):
+        found += [Path(at, name).relative_to(root).as_posix() for name in (*folders, *files) if Path(at, name).is_symlink()]
+    return sorted(found)
+
+
+def shipped(paths: Sequence[str], folder: str, ignore: str) -> list[str]:
+    """Those of the files in a chart's folder that are part of the chart: not what its .helmignore (`ignore`) leaves out.
+
+    Raises InvalidInput for a pattern that is more than a name or a folder's name.
+    """
+    patterns = [line.strip() for line in ignore.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    problems = [
+        Problem(Place(f"{folder}/.helmignore"), "", "only names and names of folders are understood", f"'{pattern}'", "write one")
+        for pattern in patterns
+        if pattern.startswith("!") or "/" in pattern.removesuffix("/")
+    ]
+    if problems:
+        raise InvalidInput(problems)
+
+    def ignored(path: str) -> bool:
+        *folders, name = path.removeprefix(f"{folder}/").split("/")
+        return any(
+            any(fnmatch.fnmatchcase(above, pattern.removesuffix("/")) for above in folders)
+            or (not pattern.endswith("/") and fnmatch.fnmatchcase(name, pattern))
+            for pattern in patterns
+        )
+
+    return [path for path in paths if not ignored(path)]
+
+
+def install_folder(root: Path, folder: str, files: Mapping[str, bytes]) -> None:
+    """Writes a folder that is not there yet, by one rename: it is there with all of its files or not at all.
+
+    Raises ToolFailed where the file system refuses, or someone else wrote the folder meanwhile.
+    """
+    target = inside(root, folder)
+    scratch: str | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
+        for path, data in files.items():
+            file = Path(scratch) / Path(path).relative_to(folder)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        Path(scratch).chmod(0o755)
+        Path(scratch).rename(target)
+    except OSError as error:
+        raise ToolFailed(f"cannot write {folder}: {error.strerror}; nothing of this folder was written") from error
+    finally:
+        if scratch:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_folder(root: Path, folder: str) -> None:
+    """Removes a folder: gone under its name by one rename, then emptied.
+
+    Raises ToolFailed where the file system refuses.
+    """
+    target = inside(root, folder)
+    try:
+        scratch = tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
+        target.rename(Path(scratch) / target.name)
+        shutil.rmtree(scratch)
+    except OSError as error:
+        raise ToolFailed(f"cannot remove {folder}: {error.strerror}; make the folder writable for you") from error
 
 
 def version_in(folder: str) -> str:

@@ -1,0 +1,262 @@
+"""What a release command comes to in one tree: a transition, past its gates, as files that change together."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from bento_gitops.layers.reading import read
+from bento_gitops.model.evidence import Observation
+from bento_gitops.model.gate import Gate
+from bento_gitops.model.layout import bundle_file
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused
+from bento_gitops.model.release import Release
+from bento_gitops.operations.manifests import refused as refused_by_chart
+from bento_gitops.operations.objects import objects_of
+from bento_gitops.operations.render import Rendered, render_one
+from bento_gitops.operations.situation import Situation, content
+from bento_gitops.releasing import gates as gating
+from bento_gitops.releasing.message import message, one_line
+from bento_gitops.releasing.plan import Plan
+from bento_gitops.releasing.states import Current, state_of
+from bento_gitops.releasing.stepping import Step
+from bento_gitops.releasing.transitions import Move
+from bento_gitops.repository.changes import Proposal, change
+from bento_gitops.repository.editing import edited, fresh
+from bento_gitops.repository.files import OverlayTree, Tree, contents
+from bento_gitops.repository.fleet import Fleet, Target
+from bento_gitops.tools import git
+
+HEADER = "# Written by commands of bento-gitops; what it may say: schemas/v1/release.schema.json\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What every changing command is told."""
+
+    target: str
+    """ENV/APP."""
+    now: datetime
+    by: str
+    """Who asks."""
+    reason: str = ""
+    observation: Observation | None = None
+    break_glass: str = ""
+    """Why failing gates are to be passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a command came to in one tree."""
+
+    transition: str
+    target: Target
+    says: str
+    before: Release | None
+    after: Release | None
+    """None: the application is removed."""
+    proposal: Proposal | None
+    """None: nothing changes."""
+    gates: tuple[Gate, ...] = ()
+    notes: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    """What to run next."""
+    trees: tuple[Tree, Tree] | None = None
+    """All files before and after."""
+    step: Step | None = None
+    """What `canary step` decided, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A transition and the gates before it."""
+
+    move: Move
+    gates: Callable[[gating.Facts], list[Gate]] | None = None
+    bundle: str = ""
+    """Whose facts the gates ask for."""
+    urgent: bool = False
+    """Passes no gate but that the chart renders: abort and rollback."""
+    notes: tuple[str, ...] = ()
+    remarks: Callable[[str], list[str]] | None = None
+    """More notes, from the values that come of it."""
+    needed: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+Command = Callable[[Situation, Request], Planned]
+
+
+def observed(situation: Situation, request: Request) -> tuple[Observation | None, str]:
+    """The observation if it may be decided by, and why it may not."""
+    return gating.fresh(request.observation, situation.environment.value.cluster, request.now)
+
+
+def decide(tree: Tree, root: Path, request: Request, command: Command) -> Decision:
+    """What a command does in a tree; nothing is written.
+
+    Raises Refused with all that the state or the gates forbid, InvalidInput with what is wrong with the files.
+    """
+    situation = opened(tree, request)
+    planned = command(situation, request)
+    return decided(situation, root, request, planned)
+
+
+def opened(tree: Tree, request: Request) -> Situation:
+    """The situation of a target. Raises InvalidInput where it is not ENV/APP or there is no such thing."""
+    environment, slash, application = request.target.partition("/")
+    fleet = Fleet(tree)
+    if not slash or not application:
+        advice = f"write it like {environment or 'ENV'}/APPLICATION"
+        raise InvalidInput([Problem(Place(request.target), "", "this command needs one application", "", advice)])
+    fleet.chosen(environment)
+    if Target(environment, application) not in fleet.targets() and not fleet.tags(application):
+        fleet.chosen(request.target)
+    return Situation(tree, Target(environment, application), request.now)
+
+
+def decided(situation: Situation, root: Path, request: Request, planned: Planned) -> Decision:
+    move, tree, target = planned.move, situation.tree, situation.target
+    if not move.changes:
+        return nothing(move.transition, situation, move.says, None)
+    text = _release_text(situation, move.after)
+    overlay = OverlayTree(tree, {situation.file: text})
+    rendered = render_one(Fleet(overlay), target)[0]
+    notes = [*planned.notes]
+    if situation.release is not None and _stale(situation):
+        stale = "values.yaml is not what its sources say, so this would bring more than the transition"
+        if not planned.urgent:
+            todo = f"bento-gitops render {target}, commit that first"
+            raise Refused([Problem(Place(target.values), move.transition, stale, "", todo)])
+        notes.append(f"{target.values}: {stale}: see the difference")
+    problems, objects = ([], 0) if not rendered.changed else _wrong_objects(overlay, root, target, rendered, planned.urgent)
+    if planned.urgent and problems:
+        raise InvalidInput(problems)
+    notes += planned.remarks(rendered.text) if planned.remarks else []
+    found: list[Gate] = []
+    if planned.gates is not None:
+        facts = _facts(situation, root, request, planned, problems, objects)
+        found = planned.gates(facts)
+    elif problems:
+        raise InvalidInput(problems)
+    failed = gating.failing(found)
+    if failed:
+        if not request.break_glass:
+            raise gating.refusal(found, situation.file)
+        move = move.breaking([gate.name for gate in failed], request.by, one_line(request.break_glass))
+        text = _release_text(situation, move.after)
+        overlay = OverlayTree(tree, {situation.file: text})
+    values = rendered.text.encode()
+    changes = (change(tree, situation.file, text), change(tree, target.values, values))
+    told = message(
+        move,
+        str(target),
+        by=request.by,
+        reason=request.reason,
+        gates=found,
+        break_glass=request.break_glass if failed else "",
+    )
+    after = OverlayTree(tree, {situation.file: text, target.values: values})
+    return Decision(
+        move.transition,
+        target,
+        move.says,
+        move.before,
+        move.after,
+        Proposal(changes, told, contents(tree, [situation.file])),
+        tuple(found),
+        tuple(notes),
+        next_commands(Current(str(target), situation.file, move.after), situation.plan if situation.release else Plan()),
+        (tree, after),
+    )
+
+
+def nothing(transition: str, situation: Situation, says: str, found: Step | None) -> Decision:
+    following = next_commands(situation.current, situation.plan if situation.release else Plan())
+    release = situation.release
+    return Decision(transition, situation.target, says, release, release, None, next=following, step=found)
+
+
+def _release_text(situation: Situation, release: Release) -> bytes:
+    data = content(release)
+    tree = situation.tree
+    text = edited(tree.read(situation.file).decode(), data) if tree.exists(situation.file) else fresh(data, HEADER)
+    read(text, situation.file, Release)  # the rules of the file are the last to say that a state can be
+    return text.encode()
+
+
+def _stale(situation: Situation) -> bool:
+    """Whether values.yaml says something else than its sources do now."""
+    return render_one(situation.fleet, situation.target)[0].changed
+
+
+def _wrong_objects(tree: Tree, root: Path, target: Target, rendered: Rendered, urgent: bool) -> tuple[list[Problem], int]:
+    """What is wrong with the objects of the values; for what is urgent only whether the chart renders them."""
+    with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
+        found = objects_of(tree, root, rendered, Path(scratch), checked=not urgent)
+    if found.refusals:
+        return list(refused_by_chart(str(target), rendered.text, found.refusals)), 0
+    return list(found.problems), found.objects
+
+
+def _facts(
+    situation: Situation, root: Path, request: Request, planned: Planned, problems: Sequence[Problem], objects: int
+) -> gating.Facts:
+    tag = planned.bundle
+    promoting = planned.gates is gating.before_promotion
+    created, unchanged = _recording(situation, root, tag)
+    return gating.Facts(
+        target=str(situation.target),
+        now=request.now,
+        release=situation.release,
+        bundle=situation.bundle(tag),
+        plan=situation.plan if situation.release else Plan(),
+        promotion=situation.promotion(tag),
+        origin=situation.origin(tag) if promoting else None,
+        unchanged=unchanged,
+        created=created,
+        thresholds=situation.thresholds(tag) if promoting else {},
+        held_elsewhere=situation.held_elsewhere(tag) if promoting else {},
+        ended=situation.ended() if promoting else (),
+        renders=[str(problem) for problem in problems],
+        objects=objects,
+        observation=request.observation,
+        cluster=situation.environment.value.cluster,
+        needed=planned.needed,
+    )
+
+
+def _recording(situation: Situation, root: Path, tag: str) -> tuple[str, bool | None]:
+    """The commit that created a bundle's file, and whether the file is as it was then; None where Git cannot tell."""
+    path = bundle_file(situation.target.application, tag)
+    if not git.is_repository(root) or git.is_shallow(root):
+        return "", None
+    first = git.first_added(root, path)
+    if first is None:
+        return "", None
+    commit, recorded = first
+    return commit[:10], recorded == situation.tree.read(path)
+
+
+def next_commands(current: Current, plan: Plan) -> tuple[str, ...]:
+    """What somebody would run next, most likely first."""
+    release, target = current.release, current.target
+    state = state_of(release)
+    if release is None:
+        return (f"bento-gitops promote {target} TAG",)
+    if release.retiring is not None:
+        return (f"bento-gitops retire {target}", f"bento-gitops retire {target} --undo")
+    if release.rollback is not None:
+        return (f"bento-gitops rollback {target}",)
+    if release.candidate is None:
+        return (f"bento-gitops rollback {target}",) if release.previous else ()
+    track = release.tracks[release.candidate]
+    if release.paused is not None:
+        return (f"bento-gitops canary resume {target}", f"bento-gitops canary abort {target}")
+    if state == "full":
+        return (f"bento-gitops canary finish {target}", f"bento-gitops canary abort {target}")
+    following = plan.after(track.weight)
+    verb = "shift" if (track.ready_for or 0) >= following else "prepare"
+    return (f"bento-gitops canary {verb} {target} {following}", f"bento-gitops canary abort {target}")

@@ -1,0 +1,69 @@
+"""The objects of one application as a tree has it: rendered with the chart that its environment runs, and checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from bento_gitops.checking.application import Checker
+from bento_gitops.checking.custom_resources import CustomResourceSchemas
+from bento_gitops.checking.kubernetes_schemas import VERSIONS, KubernetesSchemas
+from bento_gitops.checking.objects import Map
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.operations.render import Rendered
+from bento_gitops.repository.charts import on_disk
+from bento_gitops.repository.files import Tree
+from bento_gitops.tools import binaries, helm, schema_package
+
+SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
+"""Folders of reduced schemas of custom resources; the first that has one wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """What the chart made of the values."""
+
+    objects: int
+    problems: tuple[Problem, ...]
+    refusals: Sequence[helm.Refusal]
+    """Why the chart made nothing of them."""
+
+
+def objects_of(tree: Tree, root: Path, rendered: Rendered, scratch: Path, *, checked: bool) -> Objects:
+    """The objects of rendered values; with `checked` against schemas and each other, else only whether there are any.
+
+    `root` has the schemas of custom resources; a chart that is in Git alone is written below `scratch`.
+    """
+    folder = on_disk(tree, rendered.chart, scratch)
+    try:
+        found = helm.template(folder, rendered.text, "bulk", helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    except helm.ChartRefused as error:
+        return Objects(0, (), error.refusals)
+    if not checked:
+        return Objects(len(found), (), ())
+    outcome = checker(root).check(found)
+    place = Place(rendered.target.values)
+    return Objects(len(outcome.objects), tuple(item.problem(place) for item in outcome.findings), ())
+
+
+def checker(root: Path) -> Checker:
+    """The schemas of Kubernetes, and those of custom resources as the repository has them."""
+    return Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(lambda path: _custom(root, path)))
+
+
+def _custom(root: Path, path: str) -> Map | None:
+    """The reduced schema of a custom resource: the fork's own, else the one that came with the charts."""
+    for folder in SCHEMAS:
+        file = root / folder / path
+        if not file.is_file():
+            continue
+        try:
+            schema: Any = json.loads(file.read_bytes())
+        except ValueError as error:
+            problem = Problem(Place(f"{folder}/{path}"), "", f"not JSON: {error}", "", "run `bento-gitops schemas pull` again")
+            raise InvalidInput([problem]) from None
+        return cast(Map, schema)
+    return None

@@ -1,0 +1,76 @@
+"""`verify --record`, and the step that sees a new weight live: an observation becomes evidence."""
+
+from __future__ import annotations
+
+from bento_gitops.model.base import duration, moment
+from bento_gitops.model.evidence import Evidence
+from bento_gitops.model.layout import evidence_file
+from bento_gitops.model.problem import Place, Problem, Refused
+from bento_gitops.operations.deciding import Decision, Request, nothing, observed, opened
+from bento_gitops.releasing import evidence as evidences
+from bento_gitops.releasing.message import BUNDLE, BY, TARGET, TRANSITION, message_of, one_line
+from bento_gitops.repository.changes import Proposal, change
+from bento_gitops.repository.editing import edited, fresh
+from bento_gitops.repository.files import OverlayTree, Tree, contents
+
+
+def record(tree: Tree, request: Request, track: str) -> Decision:
+    """`verify --record`, and `canary step` at a new weight: what was observed of a track's bundle goes into its evidence.
+
+    Raises Refused where nothing of the observation can be recorded.
+    """
+    situation = opened(tree, request)
+    release = situation.release
+    observation = request.observation
+    if release is None or observation is None:
+        todo = "give one: --observation FILE" if release else "promote a bundle first"
+        wrong = "there is no observation" if release else "nothing runs here yet"
+        raise Refused([Problem(Place(situation.file), "verify", wrong, "", todo)])
+    seen, why = observed(situation, request)
+    if seen is None:
+        raise Refused([Problem(Place(situation.file), "verify", "the observation cannot be recorded", why, "look again")])
+    tag = release.tracks[track].bundle
+    before = situation.evidence(tag)
+    after, notes = evidences.recorded(
+        before, observation, release, track, situation.target.application, situation.pods(track), situation.binding(tag)
+    )
+    path = evidence_file(str(situation.target), tag)
+    if after == (before or after.model_copy(update={"seen": [], "verified": []})):
+        if notes:
+            raise Refused([Problem(Place(path), "verify", note, "", "look again when it is so") for note in notes])
+        return nothing("record", situation, "it is recorded already", None)
+    text = _evidence_text(tree, path, after)
+    says = f"evidence of {tag} in {situation.target.environment}: {_recorded(after, before)}"
+    found = message_of(
+        f"{situation.target}: evidence of {tag}",
+        [says[:1].upper() + says[1:] + "."],
+        {
+            TRANSITION: "record",
+            TARGET: str(situation.target),
+            BUNDLE: tag,
+            BY: one_line(request.by),
+        },
+    )
+    proposal = Proposal((change(tree, path, text.encode()),), found, contents(tree, [situation.file, path]))
+    overlay = OverlayTree(tree, {path: text.encode()})
+    return Decision("record", situation.target, says, release, release, proposal, notes=tuple(notes), trees=(tree, overlay))
+
+
+def _evidence_text(tree: Tree, path: str, evidence: Evidence) -> str:
+    data = evidence.model_dump(exclude_none=True, exclude_defaults=True)
+    data = {"apiVersion": evidence.apiVersion, "kind": evidence.kind, **data}
+    if tree.exists(path):
+        return edited(tree.read(path).decode(), data)
+    return fresh(data, "# What was seen of this bundle here, by whom; written by `verify --record` and `canary step`.\n")
+
+
+def _recorded(after: Evidence, before: Evidence | None) -> str:
+    parts: list[str] = []
+    if after.seen != (before.seen if before else []):
+        last = max(after.seen, key=lambda seen: moment(seen.last))
+        span = duration(moment(last.last) - moment(last.first))
+        parts.append(f"seen live with {last.weight} % at {last.last}" + (f", for {span} now" if last.first != last.last else ""))
+    if after.verified != (before.verified if before else []):
+        check = after.verified[-1]
+        parts.append(f"{check.checks} checks {'passed' if check.passed else f'with {len(check.failed)} failed'}")
+    return "; ".join(parts)

@@ -1,0 +1,119 @@
+"""The release commands: for each the transition, the gates that it asks, and what it has to say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bento_gitops.model.gate import Gate
+from bento_gitops.model.problem import Place, Problem, Refused
+from bento_gitops.operations.deciding import Planned, Request, observed
+from bento_gitops.operations.earlier import other_than_then
+from bento_gitops.operations.situation import Situation
+from bento_gitops.releasing import gates as gating
+from bento_gitops.releasing import transitions
+from bento_gitops.releasing.plan import Plan
+from bento_gitops.releasing.states import swaps_back
+
+
+def promote(situation: Situation, request: Request, bundle: str) -> Planned:
+    """`promote`: the bundle becomes the candidate; the first one is installed; with strategy direct it takes all requests."""
+    situation.bundle(bundle)
+    if situation.release is None:
+        move = transitions.install(situation.current, bundle, request.now)
+    else:
+        plan = situation.plan
+        promotion = situation.promotion(bundle)
+        if plan.strategy == "direct" and not (promotion and promotion.direct):
+            allowed = f"environments/{situation.target.environment}/environment.yaml"
+            wrong = "rollout.strategy is direct, which this environment does not allow"
+            todo = "use canary or blue-green, or say promotion.direct: true in environment.yaml"
+            raise Refused([Problem(Place(allowed), "promotion.direct", wrong, "", todo)])
+        move = transitions.promote(situation.current, bundle, plan, request.now)
+    return Planned(move, gating.before_promotion, bundle)
+
+
+def prepare(situation: Situation, request: Request, weight: int | None) -> Planned:
+    """`canary prepare`: pods for the next weight, or for the one that is named."""
+    release = situation.release
+    if release is None or release.candidate is None:
+        return Planned(transitions.prepare(situation.current, weight or 0, {}, request.now))
+    track = release.tracks[release.candidate]
+    wanted = situation.plan.after(track.weight) if weight is None else weight
+    seen, why = observed(situation, request)
+    floor = situation.floor(track.bundle, wanted, seen)
+    notes = () if seen else (f"{why}: pods are counted by what is configured, not by what is ready now",)
+    return Planned(transitions.prepare(situation.current, wanted, floor, request.now), notes=notes)
+
+
+def shift(situation: Situation, request: Request, weight: int | None) -> Planned:
+    """`canary shift`: the candidate's weight, to the next step or to what is named."""
+    release = situation.release
+    if release is None or release.candidate is None:
+        return Planned(transitions.shift(situation.current, weight or 0, request.now))
+    track = release.tracks[release.candidate]
+    wanted = situation.plan.after(track.weight) if weight is None else weight
+    move = transitions.shift(situation.current, wanted, request.now)
+    if wanted <= track.weight:
+        return Planned(move)
+    return Planned(move, gating.before_raising, track.bundle, needed=situation.pods(release.candidate))
+
+
+def finish(situation: Situation, request: Request) -> Planned:
+    plan = situation.plan if situation.release else None
+    return Planned(transitions.finish(situation.current, plan or Plan(), request.now))
+
+
+def abort(situation: Situation, request: Request, hold: bool) -> Planned:
+    reason = request.reason or "aborted"
+    plan = situation.plan if situation.release else Plan()
+    move = transitions.abort(situation.current, plan, request.now, by=request.by, reason=reason, hold=hold)
+    return Planned(move, urgent=True)
+
+
+def rollback(situation: Situation, request: Request, hold: bool, root: Path) -> Planned:
+    """`rollback`: back to what ran before; in one commit where pods for it are there."""
+    release = situation.release
+    plan = situation.plan if release else Plan()
+    reason = request.reason or "rolled back"
+    seen, why = observed(situation, request)
+    floor: dict[str, int] = {}
+    if release and release.candidate is None and release.previous and not swaps_back(release):
+        floor = situation.floor(release.previous.bundle, 100, seen)
+    move = transitions.rollback(situation.current, plan, floor, request.now, by=request.by, reason=reason, hold=hold)
+    notes: list[str] = []
+    gates: Callable[[gating.Facts], list[Gate]] | None = None
+    needed: dict[str, int] = {}
+    if release and release.candidate is not None and release.rollback is not None and move.after.candidate is None:
+        # Its pods were asked for a commit ago: to send all requests to pods that are known not to be ready would end them.
+        gates, needed = gating.ready_alone, situation.pods(release.candidate)
+        if seen is None:
+            notes.append(f"{why}: whether the pods are ready is not known; look: kubectl get deployments")
+    bundle = move.after.tracks[move.after.candidate or move.after.stable].bundle
+    back = release is not None and release.candidate is None
+
+    def remarks(values: str) -> list[str]:
+        return other_than_then(root, situation.target, values, bundle) if back else []
+
+    return Planned(move, gates, bundle, urgent=True, notes=tuple(notes), remarks=remarks, needed=needed)
+
+
+def pause(situation: Situation, request: Request) -> Planned:
+    return Planned(transitions.pause(situation.current, request.now, by=request.by, reason=request.reason or "paused"))
+
+
+def resume(situation: Situation, request: Request) -> Planned:
+    return Planned(transitions.resume(situation.current, request.now))
+
+
+def hold(situation: Situation, request: Request, bundle: str) -> Planned:
+    situation.bundle(bundle)
+    return Planned(transitions.hold(situation.current, bundle, request.now, by=request.by, reason=request.reason))
+
+
+def unhold(situation: Situation, request: Request, bundle: str) -> Planned:
+    return Planned(transitions.unhold(situation.current, bundle, request.now))
+
+
+def unretire(situation: Situation, request: Request) -> Planned:
+    return Planned(transitions.unretire(situation.current, request.now))

@@ -1,0 +1,30 @@
+"""The fingerprint of what runs on a track: the bundle and the values that it runs with, whatever the release gives it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap
+
+
+def fingerprint(bundle: bytes, components: Mapping[str, ResolvedMap], application: ResolvedMap) -> str:
+    """`sha256:...` of a bundle's file, its components as the layers resolve them, and the application's mode.
+
+    Weight, track name and the number of pods for a weight are the release's and do not count: the same bundle with the same values
+    is the same on every track and at every step.
+    """
+    seen = {
+        "bundle": hashlib.sha256(bundle).hexdigest(),
+        "components": {name: _plain(settings) for name, settings in components.items()},
+        "mode": _plain(application["mode"]) if "mode" in application else None,
+    }
+    text = json.dumps(seen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _plain(node: Resolved) -> object:
+    if isinstance(node, Leaf):
+        return None if node.value is ABSENT else node.value
+    return {key: _plain(value) for key, value in node.items()}
