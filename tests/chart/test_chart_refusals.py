@@ -73,7 +73,10 @@ def test_the_readme_s_command_works(template: Template) -> None:
         ({"tracks": {"blue": {"image": {"digest": "latest"}}}}, "/tracks/blue/image/digest"),
         ({"tracks": {"blue": {"weight": 99.5}}}, "/tracks/blue/weight"),
         ({"tracks": {"Blue_1": {}}}, "Blue_1"),
-        ({"routing": {"controller": "nginx"}}, "/routing/controller"),
+        ({"routing": {"controller": "haproxy"}}, "/routing/controller"),
+        ({"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": []}}}}}, "/routing/rules/acme/headers/x-tenant"),
+        ({"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": ["`"]}}}}}, "/routing/rules/acme/headers/x-tenant"),
+        ({"routing": {"mirror": {"track": "blue", "percent": 101}}}, "/routing/mirror/percent"),
     ],
 )
 def test_what_the_schema_forbids_is_refused_by_both_helms(

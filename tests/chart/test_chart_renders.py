@@ -55,7 +55,17 @@ def test_the_notes_say_how_to_reach_it_the_weights_and_the_way_back(helm: Path) 
     assert "blue  bundle 1.0.0  90 %  stable" in canary
     assert "green  bundle 1.1.0  10 %\n" in canary
     assert "through the Gateway public at tickets.example.com" in canary
-    assert "environments/prod/support-ticket-intelligence/release.yaml: weight 100 for blue, 0 for the others" in canary
+    assert "bento-gitops rollback prod/support-ticket-intelligence --push\n" in canary
+    traefik = notes("traefik")
+    assert "through Traefik traefik at tickets.example.com, tickets.example.org;" in traefik
+    assert "Answers name their bundle" in traefik
+    nginx = notes("nginx")
+    assert "through the Ingress class nginx at tickets.example.com;" in nginx
+    assert "x-bento-track: green asks that track, also at weight 0; no other track" in nginx
+    assert "Answers do not name their bundle" in nginx
+    assert "through Istio's gateway istio-ingress/public at tickets.example.com;" in notes("istio")
+    closed = notes("closed")
+    assert "not at all" in closed and "http" not in closed
     minimal = notes("minimal")
     assert "http://tickets.default:3000" in minimal
     assert "helm --namespace default rollback tickets" in minimal

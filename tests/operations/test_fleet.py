@@ -23,7 +23,7 @@ def test_the_problems_of_several_files_and_applications_come_at_once(fleet) -> N
     fleet.put("environments/staging/support-tickets/config.yaml", "services: yes\n")
     assert _errors(fleet) == [
         "environments/dev/environment.yaml:6: routing.controller: is not one of what is allowed (found 'gatewy');"
-        " use 'gateway' or 'none'",
+        " use 'gateway', 'nginx', 'traefik', 'istio' or 'none'",
         "environments/prod/support-tickets/config.yaml:6: services.SupportTickets.scaling.min_replica: no such key"
         " (found 'min_replica'); did you mean 'min_replicas'?",
         "environments/prod/support-tickets/overrides.yaml:4: overrides[0].owner: is missing; add it",
@@ -77,6 +77,8 @@ def test_an_environment_that_extends_another_has_its_defaults_and_config_but_not
         "apiVersion: bento-gitops/v1\nkind: Environment\nextends: prod\nnamespace: us\ncluster: us\n"
         "routing: {controller: none}\n",
     )
+    no_route = "apiVersion: bento-gitops/v1\nkind: Config\nrouting: {timeout: null}\n"
+    fleet.put("environments/prod-us/support-tickets/config.yaml", no_route)
     fleet.put("environments/prod-us/support-tickets/release.yaml", fleet.text("environments/dev/support-tickets/release.yaml"))
     rendered = fleet.render("prod-us")["prod-us/support-tickets"]
     assert [track.track for track in rendered.tracks] == ["blue"]
@@ -196,11 +198,11 @@ def test_a_chart_whose_defaults_are_wrong_is_an_error(fleet) -> None:
     ]
 
 
-def test_a_hostname_knows_the_application_only(fleet) -> None:
+def test_a_hostname_knows_the_application_and_the_environment_only(fleet) -> None:
     fleet.change("environments/dev/environment.yaml", "{application}.dev", "{app}.dev")
     assert _errors(fleet, "dev") == [
         "environments/dev/environment.yaml:8: routing.hostname: knows no such placeholder (found {app}.dev.example.com);"
-        " use {application}"
+        " use {application} and {environment}"
     ]
 
 
@@ -208,7 +210,7 @@ def test_a_gateway_must_be_named_where_the_controller_is_one(fleet) -> None:
     gateway = "  gateway: {name: public, namespace: gateways, listener: web, pod_labels: {app: gateway}}\n"
     fleet.change("environments/dev/environment.yaml", gateway, "")
     assert _errors(fleet, "dev") == [
-        "environments/dev/environment.yaml:5: routing.gateway: is missing, and the controller is `gateway`;"
+        "environments/dev/environment.yaml:5: routing.gateway: is missing, and the controller is gateway (environments/dev/environment.yaml:6);"
         " name the Gateway, or use controller: none"
     ]
 

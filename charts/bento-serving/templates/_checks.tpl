@@ -6,6 +6,7 @@ Call: include "bento-serving.checks" $ , by "bento-serving.resolve" alone; it re
 {{- $app := .resolved -}}
 {{- include "bento-serving.checkApplication" $ -}}
 {{- include "bento-serving.checkWeights" $ -}}
+{{- include "bento-serving.checkRouting" $ -}}
 {{- range $track := $app.tracks -}}
 {{- include "bento-serving.checkTrack" (dict "app" $app "track" $track) -}}
 {{- range $service, $settings := $track.components -}}
@@ -28,7 +29,6 @@ Notes something wrong. Call: include "bento-serving.wrong" (dict "app" $app "wro
 
 {{- define "bento-serving.checkApplication" -}}
 {{- $app := .resolved -}}
-{{- $routing := .Values.routing | default dict -}}
 {{- if not (regexMatch "^[a-z]([a-z0-9-]*[a-z0-9])?$" $app.name) -}}
 {{- $wrong := printf "application: names a Service, which starts with a letter (found %q); choose another name" $app.name -}}
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
@@ -39,10 +39,6 @@ Notes something wrong. Call: include "bento-serving.wrong" (dict "app" $app "wro
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (eq $routing.controller "gateway") (not (dig "gateway" "name" "" $routing)) -}}
-{{- $wrong := "routing.gateway.name: is missing; name the Gateway, or set routing.controller to none" -}}
-{{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
-{{- end -}}
 {{- end -}}
 
 {{- define "bento-serving.checkWeights" -}}
@@ -50,12 +46,16 @@ Notes something wrong. Call: include "bento-serving.wrong" (dict "app" $app "wro
 {{- $total := 0 -}}
 {{- $parts := list -}}
 {{- $names := list -}}
+{{- $beside := list -}}
 {{- $split := false -}}
 {{- range $app.tracks -}}
 {{- $total = add $total .weight -}}
 {{- $parts = append $parts (printf "%s %d" .name .weight) -}}
 {{- $names = append $names .name -}}
 {{- $split = or $split (and (gt .weight 0) (lt .weight 100)) -}}
+{{- if and (gt .weight 0) (ne .name $.Values.stable) -}}
+{{- $beside = append $beside (printf "%s %d" .name .weight) -}}
+{{- end -}}
 {{- end -}}
 {{- if not $app.tracks -}}
 {{- $example := "--set mode=single,tracks.blue.bundle=1.0.0,tracks.blue.weight=100,tracks.blue.image.repository=registry.example.com/tickets" -}}
@@ -65,8 +65,11 @@ Notes something wrong. Call: include "bento-serving.wrong" (dict "app" $app "wro
 {{- else if ne (int $total) 100 -}}
 {{- $wrong := printf "tracks: weights add up to %d, not 100 (found %s); change one" $total (join ", " $parts) -}}
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
-{{- else if and $split (eq (dig "controller" "none" (.Values.routing | default dict)) "none") -}}
+{{- else if and $split (eq $app.route "none") -}}
 {{- $wrong := printf "routing.controller: none cannot split requests (found %s); use gateway, or give one track 100" (join ", " $parts) -}}
+{{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
+{{- else if gt (len $beside) 1 -}}
+{{- $wrong := printf "tracks: only stable and one other get live requests (found %s beside it); give the rest 0" (join ", " $beside) -}}
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
 {{- end -}}
 {{- if and $app.tracks (not (has .Values.stable $names)) -}}

@@ -1,7 +1,8 @@
 {{- /*
 Sets $.resolved, once a render: what the templates place. Call: include "bento-serving.resolve" $ ; it returns nothing.
 
-    resolved: {name, environment, mode, labels, workloads: [...], tracks: [{name, bundle, weight, paths, api}]}
+    resolved: {name, environment, mode, labels, workloads: [...], tracks: [{name, bundle, weight, cold, paths, apis}],
+               and what "bento-serving.route" adds}
     workload: {service, component, role, name, track, bundle, image, cold, settings, dependencies: [{service, component, host}],
                callers: [component], configuration: text, environment: [{name, value}], secrets: [name], egress: {...}}
 
@@ -44,6 +45,7 @@ A workload is what gets pods: every component in split mode, the api alone in si
 {{- end -}}
 {{- $_ := set $app "tracks" (append $app.tracks $track) -}}
 {{- end -}}
+{{- include "bento-serving.route" $ -}}
 {{- include "bento-serving.checks" $ -}}
 {{- end -}}
 {{- end -}}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bento_gitops.model.base import (
     Cpu,
     DnsLabel,
+    HeaderName,
     LabelKey,
     LabelValue,
     Memory,
@@ -75,6 +76,10 @@ class InstanceTypes(Model):
     types: dict[str, InstanceType]
 
 
+Controller = Literal["gateway", "nginx", "traefik", "istio", "none"]
+"""What takes requests to the tracks."""
+
+
 class Gateway(Model):
     """The Gateway that routes attach to, and the pods behind it (they alone may reach an api)."""
 
@@ -84,16 +89,65 @@ class Gateway(Model):
     pod_namespace: DnsLabel | None = None
     """Where the pods run, if not in the Gateway's namespace."""
     pod_labels: dict[LabelKey, LabelValue]
+    mirror: bool | None = None
+    """Whether its class has the feature HTTPRouteRequestPercentageMirror; one without it answers a mirrored route with errors."""
+
+
+class Proxy(Model):
+    """The pods of nginx, Traefik or Istio's gateway; they alone may reach an api."""
+
+    namespace: DnsLabel
+    pod_labels: dict[LabelKey, LabelValue]
+
+
+class Tls(Model):
+    """The certificate of the host names."""
+
+    secret: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]+$")]
+    """A pattern with {application} and {environment}: the name of a Secret beside the route."""
+
+
+class RequestHeaders(Model):
+    """Which header of a request carries what `routing.rules` ask for. Clients write what they like: the proxy must set them."""
+
+    tenant: HeaderName | None = None
+    country: HeaderName | None = None
+    request_type: HeaderName | None = None
+
+    @model_validator(mode="after")
+    def _each_has_its_own(self) -> RequestHeaders:
+        named = [name for name in (self.tenant, self.country, self.request_type) if name is not None]
+        if len(named) > len(set(named)):
+            raise ValueError("two words are in the same header; name another one")
+        if PREVIEW in named:
+            raise ValueError(f"{PREVIEW} asks for a track; name another header")
+        return self
+
+
+PREVIEW = "x-bento-track"
+"""The request header that asks for one track, by name."""
 
 
 class EnvironmentRouting(Model):
-    """How requests come into this environment."""
+    """How requests come into this environment. Which of these a controller needs, takes or refuses: docs/routing.md."""
 
-    controller: Literal["gateway", "none"]
-    """`gateway`: an HTTPRoute with weights. `none`: a Service that selects the stable track."""
+    controller: Controller
+    """`gateway`: an HTTPRoute; `nginx`: Ingresses; `traefik`: an IngressRoute; `istio`: a VirtualService; all with weights.
+    `none`: a Service that selects one track."""
     gateway: Gateway | None = None
+    """The Gateway that a route of controller `gateway` attaches to."""
+    gateways: list[Annotated[str, Field(pattern=r"^([a-z0-9-]+/)?[a-z0-9-]+$")]] | None = None
+    """Istio's Gateways that a VirtualService belongs to: a name, or a namespace, a slash and a name."""
+    ingress_class: DnsLabel | None = None
+    entry_points: list[DnsLabel] | None = None
+    """Traefik's, by name. Without it: all that are its default."""
+    proxy: Proxy | None = None
+    """The pods behind `nginx`, `traefik` and `istio`."""
+    tls: Tls | None = None
+    """The certificate, where the route itself names it."""
     hostname: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]+$")] | None = None
-    """A pattern; {application} stands for the application's name."""
+    """A pattern with {application} and {environment}."""
+    headers: RequestHeaders | None = None
 
 
 class Prometheus(Model):

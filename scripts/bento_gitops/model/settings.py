@@ -12,10 +12,12 @@ from pydantic import Field, model_validator
 
 from bento_gitops.model.base import (
     Cidr,
+    CookieName,
     Cpu,
     DnsLabel,
     Duration,
     EnvName,
+    HeaderValue,
     LabelKey,
     LabelValue,
     Memory,
@@ -205,11 +207,51 @@ class ComponentConfig(ConfiguredComponent):
     """A name in environments/instance-types.yaml: resources and placement as one unit."""
 
 
+class Match(Model):
+    """What a request must say: every word here, each with one of its values. environment.yaml names the header of each word."""
+
+    tenant: Annotated[list[HeaderValue], Field(min_length=1)] | None = None
+    country: Annotated[list[HeaderValue], Field(min_length=1)] | None = None
+    request_type: Annotated[list[HeaderValue], Field(min_length=1)] | None = None
+
+
+class Rule(Model):
+    """Requests that one track answers, whatever the weights are."""
+
+    match: Match | None = None
+    track: Literal["stable", "candidate"] | None = None
+    """Names of tracks come and go with releases. A rule for the candidate holds while it has weight."""
+    precedence: Annotated[int, Field(ge=-1000, le=1000)] | None = None
+    """Of two rules for one request the higher decides; without it: 0."""
+
+
+class Mirror(Model):
+    """A part of the live requests that a track gets too; what it answers is thrown away, what it does is not."""
+
+    track: Literal["candidate"] | None = None
+    percent: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Of all live requests; they come on top of the track's weight."""
+
+
+class Sticky(Model):
+    """A cookie that keeps a client on the track that answered it first, as long as that track has weight."""
+
+    cookie: CookieName | None = None
+    max_age: Duration | None = None
+    """How long the client keeps it. Without it: until the browser ends."""
+
+
 class ApplicationRouting(Model):
-    """What an application says of its routes."""
+    """What an application says of its routes. What a controller cannot do is an error, which null in that environment mends."""
 
     timeout: Duration | None = None
-    """How long the gateway waits for an answer."""
+    """How long the router waits for an answer."""
+    max_body: Memory | None = None
+    """The largest request body that the router lets through."""
+    sticky: Sticky | None = None
+    rules: dict[DnsLabel, Rule | None] | None = None
+    """By name."""
+    mirror: Mirror | None = None
 
 
 class ApplicationSettings(Model):

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated
 
-from bento_gitops.model.base import DnsLabel, Duration, LabelKey, LabelValue, Model, Route, SecretName, ServiceName, Tag, Weight
+from pydantic import Field
+
+from bento_gitops.model.base import (
+    DnsLabel,
+    Duration,
+    HeaderName,
+    HeaderValue,
+    LabelKey,
+    LabelValue,
+    Memory,
+    Model,
+    Route,
+    SecretName,
+    ServiceName,
+    Tag,
+    Weight,
+)
 from bento_gitops.model.bundle import Image
-from bento_gitops.model.files import Monitoring
+from bento_gitops.model.files import Controller, Monitoring
 from bento_gitops.model.release import Capacity, TrackName
-from bento_gitops.model.settings import ApiSettings, ApplicationSettings, ComponentSettings, Role
+from bento_gitops.model.settings import ApiSettings, ApplicationSettings, ComponentSettings, Role, Sticky
 
 
 class ResolvedApi(ApiSettings):
@@ -47,15 +63,60 @@ class ResolvedGateway(Model):
     pod_namespace: DnsLabel | None = None
     """Where the Gateway's pods run, if not in its namespace."""
     pod_labels: dict[LabelKey, LabelValue] | None = None
+    mirror: bool | None = None
+    """Whether its class has the feature HTTPRouteRequestPercentageMirror."""
+
+
+class ResolvedProxy(Model):
+    """The pods of nginx, Traefik or Istio's gateway."""
+
+    namespace: DnsLabel | None = None
+    pod_labels: dict[LabelKey, LabelValue] | None = None
+
+
+class ResolvedTls(Model):
+    """The certificate of the host names."""
+
+    secret: SecretName | None = None
+
+
+class ResolvedRule(Model):
+    """Requests that one track answers, whatever the weights are."""
+
+    track: TrackName
+    precedence: int | None = None
+    """Higher ones come first; those of the same by name."""
+    headers: dict[HeaderName, Annotated[list[HeaderValue], Field(min_length=1)]]
+    """Every header must have one of its values."""
+
+
+class ResolvedMirror(Model):
+    """A part of the live requests that a track gets too."""
+
+    track: TrackName
+    percent: Annotated[int, Field(ge=1, le=100)]
 
 
 class ResolvedRouting(Model):
     """How requests reach the tracks."""
 
-    controller: Literal["gateway", "none"] | None = None
+    controller: Controller | None = None
+    closed: bool | None = None
+    """No way in: the application is being taken away."""
     gateway: ResolvedGateway | None = None
+    gateways: list[str] | None = None
+    ingress_class: DnsLabel | None = None
+    entry_points: list[DnsLabel] | None = None
+    proxy: ResolvedProxy | None = None
+    tls: ResolvedTls | None = None
     hostnames: list[str] | None = None
+    canary: TrackName | None = None
+    """Where nginx's one canary Ingress leads."""
     timeout: Duration | None = None
+    max_body: Memory | None = None
+    sticky: Sticky | None = None
+    rules: dict[DnsLabel, ResolvedRule] | None = None
+    mirror: ResolvedMirror | None = None
 
 
 class RoleDefaults(Model):

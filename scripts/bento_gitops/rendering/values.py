@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bento_gitops.layers.marked import Marked, MarkedMap, Plain, place_of, plain
 from bento_gitops.layers.merging import Layer, Leaf, Resolved, ResolvedMap, Said
 from bento_gitops.layers.reading import Read
@@ -11,6 +13,7 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.shape import NOTHING, Shape, shape_of
 from bento_gitops.model.values import Values
 from bento_gitops.rendering.capacity import with_capacity
+from bento_gitops.rendering.routing import routing, tree_from
 
 
 def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
@@ -20,6 +23,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     """
     resolution = resolve(sources)
     problems: list[Problem] = []
+    notes = list(resolution.notes)
     release = sources.release
     start = Place(release.tree.place.file, 1)
     top: ResolvedMap = {
@@ -28,14 +32,14 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
         **{key: value for key, value in resolution.application.items() if key not in ("routing", *OF_RELEASES)},
         "stable": _from(release.tree, "environment", "stable"),
         "tracks": {name: _track(name, sources, resolution, problems) for name in release.value.tracks},
-        "routing": _laid_over(_below(resolution.application, "routing"), _routing(sources, problems)),
+        "routing": routing(_below(resolution.application, "routing"), sources, notes, problems),
         **_surroundings(sources),
     }
     if problems:
         raise InvalidInput(problems)
     ordered = _ordered(top, shape_of(Values))
     assert isinstance(ordered, dict)
-    return ordered, resolution
+    return ordered, replace(resolution, notes=tuple(notes))
 
 
 def _track(name: str, sources: Sources, resolution: Resolution, problems: list[Problem]) -> ResolvedMap:
@@ -71,40 +75,11 @@ def _identity(bundle: Read[Bundle], component: str) -> ResolvedMap:
     return result
 
 
-def _routing(sources: Sources, problems: list[Problem]) -> ResolvedMap:
-    own = sources.own
-    routing = own.value.routing
-    result: ResolvedMap = {"controller": _from(own.tree, "environment", "routing", "controller")}
-    if routing.controller == "gateway":
-        if routing.gateway is None:
-            place = place_of(own.tree, "routing")
-            problems.append(
-                Problem(
-                    place,
-                    "routing.gateway",
-                    "is missing, and the controller is `gateway`",
-                    "",
-                    "name the Gateway, or use controller: none",
-                )
-            )
-            return result
-        result["gateway"] = _tree_from(own.tree, "routing", "gateway")
-    if routing.hostname is not None:
-        place = place_of(own.tree, "routing", "hostname")
-        hostname = routing.hostname.replace("{application}", sources.application)
-        if "{" in hostname or "}" in hostname:
-            problems.append(
-                Problem(place, "routing.hostname", "knows no such placeholder", routing.hostname, "use {application}")
-            )
-        result["hostnames"] = _leaf([hostname], "environment", place)
-    return result
-
-
 def _surroundings(sources: Sources) -> ResolvedMap:
     watched, pulling = sources.saying("monitoring"), sources.saying("image_pull_secrets")
     result: ResolvedMap = {}
     if watched.value.monitoring is not None:
-        result["monitoring"] = _tree_from(watched.tree, "monitoring")
+        result["monitoring"] = tree_from(watched.tree, "monitoring")
     if pulling.value.image_pull_secrets is not None:
         result["image_pull_secrets"] = _from(pulling.tree, "environment", "image_pull_secrets")
     return result
@@ -120,31 +95,6 @@ def _from(tree: MarkedMap, layer: Layer, *path: str) -> Leaf:
         assert isinstance(node, MarkedMap)
         node = node.items[key]
     return _leaf(plain(node), layer, place_of(tree, *path))
-
-
-def _tree_from(tree: MarkedMap, *path: str) -> Resolved:
-    """A subtree of environment.yaml as leaves."""
-    node: Marked = tree
-    for key in path:
-        assert isinstance(node, MarkedMap)
-        node = node.items[key]
-
-    def leaves(inner: Marked, place: Place) -> Resolved:
-        if isinstance(inner, MarkedMap):
-            return {key: leaves(value, inner.at(key)) for key, value in inner.items.items() if plain(value) is not None}
-        return _leaf(plain(inner), "environment", place)
-
-    return leaves(node, place_of(tree, *path))
-
-
-def _laid_over(lower: ResolvedMap, upper: ResolvedMap) -> ResolvedMap:
-    """Both, the upper in force; what it hides stays known."""
-    result = {**lower, **upper}
-    for key, high in upper.items():
-        low = lower.get(key)
-        if isinstance(high, Leaf) and isinstance(low, Leaf):
-            result[key] = Leaf(high.value, (*high.said, *low.said))
-    return result
 
 
 def _below(tree: ResolvedMap, key: str) -> ResolvedMap:

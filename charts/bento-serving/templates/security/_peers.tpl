@@ -19,6 +19,16 @@ Call: include "bento-serving.pods" (dict "cidr" "192.0.2.0/24"), or (dict "names
 {{- end -}}
 
 {{- /*
+The pods that live requests come from, as JSON: {namespace, podLabels}; empty where anyone may ask.
+Call: include "bento-serving.router" $.Values.routing | fromJson
+*/}}
+{{- define "bento-serving.router" -}}
+{{- $gateway := .gateway | default dict -}}
+{{- $ofGateway := dict "namespace" ($gateway.podNamespace | default $gateway.namespace) "podLabels" $gateway.podLabels -}}
+{{- get (dict "gateway" $ofGateway "none" dict) (.controller | default "none") | default .proxy | default dict | toJson -}}
+{{- end -}}
+
+{{- /*
 Questions to the cluster's DNS; the address is that of a DNS cache on the node, which is no pod with labels.
 Call: include "bento-serving.dns" $
 */}}
