@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, context, render, schemas, validate
+from bento_gitops.cli import bundle, context, diff, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -31,6 +31,8 @@ def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
 app.command()(render.render)
 app.command()(render.explain)
 app.command()(validate.validate)
+app.command()(diff.diff)
+app.command()(diff.cost)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(schemas.app, name="schemas")
 

@@ -1,0 +1,57 @@
+"""Markdown as GitHub reads it, from text of which no character may do anything but be read."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+LONGEST = 160
+"""Characters of one value."""
+_PLAIN = re.compile(r"[^`|\\]+")
+_SPECIAL = re.compile(r"[\\`*\[\]~|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+
+
+def code(text: str, longest: int = LONGEST) -> str:
+    """A value in the type of code, in one line; it fits into a table."""
+    shown = clipped(visible(text), longest)
+    if not shown:
+        return "*empty*"
+    if _PLAIN.fullmatch(shown) and shown == shown.strip():
+        return f"`{shown}`"
+    # A code span cannot hold a backtick or a pipe everywhere; an element can, if every mark in it is written as a number.
+    return "<code>" + re.sub(r"[^A-Za-z0-9 ]", lambda found: f"&#{ord(found[0])};", shown) + "</code>"
+
+
+def prose(text: str, longest: int = 2000) -> str:
+    """Text that people typed, as one line of plain words: no markup, no mention, no link to an issue."""
+    shown = clipped(" ".join(visible(text.replace("\n", " ")).split()), longest)
+    shown = _SPECIAL.sub(lambda found: f"\\{found[0]}", shown.replace("&", "&amp;"))
+    # A space without width: whoever is named here is not called.
+    return re.sub(r"([@#])(?=\w)", r"\1&#8203;", shown)
+
+
+def visible(text: str) -> str:
+    """The text with whatever would not be seen, or would change how the rest is seen, written out."""
+    return "".join(
+        character if character.isprintable() else {"\n": "\\n", "\t": "\\t"}.get(character, f"\\u{ord(character):04x}")
+        for character in text
+    )
+
+
+def clipped(text: str, longest: int) -> str:
+    """The beginning of a text that is too long, with how much is missing."""
+    if len(text) <= longest:
+        return text
+    return f"{text[: longest - 20]}... ({len(text) - longest + 20} more)"
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> str:
+    """A table of cells that are Markdown already."""
+    rule = ["---:" if heading in right else "---" for heading in headings]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
+
+
+def details(summary: str, inner: str) -> str:
+    """What is folded away until somebody asks. The summary is plain text."""
+    return f"<details><summary>{html.escape(visible(summary))}</summary>\n\n{inner}\n\n</details>"

@@ -1,0 +1,450 @@
+"""What of a change can go wrong: one small function for each kind of risk, in one table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from bento_gitops.layers.constraints import cores, size
+from bento_gitops.layers.marked import Plain
+from bento_gitops.layers.merging import ResolvedMap, leaves_of, value_at
+from bento_gitops.layers.overriding import fragments
+from bento_gitops.reviewing.behind import said_at
+from bento_gitops.reviewing.comparing import Comparison, Side
+from bento_gitops.reviewing.objects import policy_peers
+from bento_gitops.reviewing.restarts import restarts
+from bento_gitops.reviewing.running import RunningTrack
+from bento_gitops.reviewing.values import ValueChange, components_of, tracks_of
+
+Level = Literal["low", "medium", "high"]
+LEVELS: tuple[Level, ...] = ("low", "medium", "high")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One thing that can go wrong."""
+
+    level: Level
+    kind: str
+    """A word or two: traffic shift, pod restart."""
+    reason: str
+    """What exactly, in words that say which track, component and number."""
+    where: str = ""
+    """file:line, where a line of a file is behind it."""
+
+
+def risks(comparison: Comparison) -> tuple[Risk, ...]:
+    """All of them, the highest first."""
+    found = dict.fromkeys(risk for rule in RULES for risk in rule(comparison))
+    return tuple(sorted(found, key=lambda risk: (-LEVELS.index(risk.level), _ORDER.get(risk.kind, len(_ORDER)), risk.reason)))
+
+
+def highest(found: Iterable[Risk]) -> Level:
+    """The overall level; low where there is none."""
+    levels = {risk.level for risk in found}
+    return "high" if "high" in levels else "medium" if "medium" in levels else "low"
+
+
+def application(comparison: Comparison) -> Iterator[Risk]:
+    if comparison.before is None:
+        shown = ", ".join(f"{track.name} {track.weight} %" for track in comparison.runs_after.tracks.values())
+        yield Risk(
+            "medium", "application added", f"it takes live requests at once ({shown}): nothing ran before to compare it with"
+        )
+    if comparison.after is None:
+        weight = sum(track.weight for track in comparison.runs_before.tracks.values())
+        open_ = comparison.before is not None and comparison.before.release.retiring is None
+        why = "its routes are open: whoever calls it gets errors" if open_ else "its routes were closed before"
+        yield Risk("high" if open_ and weight else "medium", "application removed", f"every object of it is deleted; {why}")
+
+
+def place(comparison: Comparison) -> Iterator[Risk]:
+    """A namespace or a cluster is in no object, and moves all of them."""
+    if not comparison.before or not comparison.after:
+        return
+    old, new = (side.sources.own.value for side in (comparison.before, comparison.after))
+    for word, was, now in (("namespace", old.namespace, new.namespace), ("cluster", old.cluster, new.cluster)):
+        if was != now:
+            file = comparison.after.sources.own.tree
+            reason = (
+                f"the {word} changes from {was} to {now}: everything is made anew there, and what runs is removed or left behind"
+            )
+            yield Risk("high", "another place", reason, str(file.at(word)))
+
+
+def traffic(comparison: Comparison) -> Iterator[Risk]:
+    before, after = comparison.before, comparison.after
+    if not before or not after:
+        return
+    where = {
+        change.tracks[0]: said_at(change) for change in comparison.values if change.path.endswith(".weight") and change.tracks
+    }
+    if before.release.retiring is None and after.release.retiring is not None:
+        yield Risk(
+            "high",
+            "traffic shift",
+            "the routes close: no live request is answered any more",
+            f"{after.sources.release.tree.place.file}",
+        )
+    for name, track in comparison.runs_after.tracks.items():
+        old = comparison.runs_before.track(name)
+        was, now = old.weight if old else 0, track.weight
+        if now <= was:
+            continue
+        moved = now - was
+        givers = [
+            f"{other.name} ({other.bundle}) {other.weight} % -> {_weight(comparison.runs_after.track(other.name))} %"
+            for other in comparison.runs_before.tracks.values()
+            if other.weight > _weight(comparison.runs_after.track(other.name))
+        ]
+        level: Level = "high" if moved > 50 else "medium" if moved > 10 else "low"
+        reason = f"{moved} % of live requests move to {name} ({track.bundle}), {was} % -> {now} %; {', '.join(givers)}"
+        if name == before.release.stable:
+            level = "low" if moved <= 50 else "medium"
+            reason += "; it is the stable track, with all its pods"
+        yield Risk(level, "traffic shift", reason, where.get(name, ""))
+
+
+def _weight(track: RunningTrack | None) -> int:
+    return track.weight if track else 0
+
+
+def tracks(comparison: Comparison) -> Iterator[Risk]:
+    if not comparison.before or not comparison.after:
+        return
+    for name in comparison.in_place:
+        old, new = (side.tracks[name] for side in (comparison.runs_before, comparison.runs_after))
+        what = f"bundle {old.bundle} -> {new.bundle}" if old.bundle != new.bundle else f"the image of bundle {new.bundle}"
+        lost = (
+            f"{new.weight} % of live requests have no pods of it until they are ready"
+            if new.weight
+            else "it gets no live requests"
+        )
+        reason = f"{what} changes on track {name}, which runs: {lost}; a free track name avoids that"
+        yield Risk("high" if new.weight or old.weight else "medium", "bundle changed in place", reason)
+    for name, track in comparison.runs_before.tracks.items():
+        if name in comparison.runs_after.tracks:
+            continue
+        if track.weight:
+            yield Risk(
+                "high", "track removed", f"{name} ({track.bundle}) is removed while {track.weight} % of live requests go there"
+            )
+        else:
+            rest = (
+                "no track is left that could answer at once after a rollback"
+                if _is_alone(comparison)
+                else "it gets no live requests"
+            )
+            yield Risk(
+                "low", "track removed", f"{name} ({track.bundle}, {track.role or 'without a part in the release'}): {rest}"
+            )
+
+
+def _is_alone(comparison: Comparison) -> bool:
+    return len(comparison.runs_after.tracks) == 1
+
+
+def standby(comparison: Comparison) -> Iterator[Risk]:
+    if not comparison.before or not comparison.after:
+        return
+    order = ("cold", "warm", "full")
+    said = comparison.after.release.standby
+    for name, track in comparison.runs_after.tracks.items():
+        if track.role != "standby" or said is None:
+            continue
+        old = comparison.runs_before.track(name)
+        if track.capacity != "full":
+            lower = old is not None and order.index(track.capacity) < order.index(old.capacity)
+            where = str(comparison.after.sources.release.tree.at("standby"))
+            has = "no pods" if track.capacity == "cold" else "one pod of each component"
+            reason = f"{name} ({track.bundle}) stands by with {has}: a rollback to it waits for the others"
+            if lower or old is None or old.role != "standby":
+                yield Risk("medium", "standby capacity", reason, where)
+
+
+def capacity(comparison: Comparison) -> Iterator[Risk]:
+    """Fewer pods, or smaller ones, where live requests go."""
+    for old_track, new_track in _on_both(comparison):
+        if new_track.weight == 0:
+            continue
+        share = f"on {new_track.name}, {new_track.weight} % of live requests"
+        for name, new in new_track.components.items():
+            old = old_track.components.get(name)
+            if old is None:
+                continue
+            smaller = old_track.weight > new_track.weight and new_track.role != "stable"
+            for word, was, now, setting in (
+                ("pods at least", old.pods.low, new.pods.low, "scaling.min_replicas"),
+                ("pods at most", old.pods.high, new.pods.high, "scaling.max_replicas"),
+            ):
+                if now < was and not smaller:
+                    level: Level = "high" if 2 * now <= was else "medium"
+                    where = _where(comparison, name, new_track.name, setting)
+                    yield Risk(level, "capacity down", f"{name} {share}: {was} -> {now} {word}", where)
+            for word, was_text, now_text in (("CPU", old.cpu, new.cpu), ("memory", old.memory, new.memory)):
+                if _amount(word, now_text) < _amount(word, was_text):
+                    halved = 2 * _amount(word, now_text) <= _amount(word, was_text)
+                    where = _where(comparison, name, new_track.name, f"resources.{word.lower()}")
+                    reason = f"{name} {share}: {was_text} -> {now_text} of {word} in each pod"
+                    yield Risk("high" if halved else "medium", "capacity down", reason, where)
+
+
+def _amount(word: str, said: str) -> Decimal:
+    if not said:
+        return Decimal(0)
+    return cores(said) if word == "CPU" else Decimal(size(said))
+
+
+def gpus(comparison: Comparison) -> Iterator[Risk]:
+    for old_track, new_track in _on_both(comparison):
+        for name, new in new_track.components.items():
+            old = old_track.components.get(name)
+            if old is None or old.gpu == new.gpu:
+                continue
+            lost = new.gpu < old.gpu
+            where = _where(comparison, name, new_track.name, "resources.gpu")
+            what = "GPU lost" if lost else "GPU gained"
+            why = "what needs one does not start, or is slow" if lost else "pods wait for a node that has one"
+            yield Risk(
+                "high" if lost else "medium", what, f"{name} on {new_track.name}: {old.gpu} -> {new.gpu} a pod; {why}", where
+            )
+
+
+def _on_both(comparison: Comparison) -> Iterator[tuple[RunningTrack, RunningTrack]]:
+    for name, new in comparison.runs_after.tracks.items():
+        old = comparison.runs_before.track(name)
+        if old is not None:
+            yield old, new
+
+
+def _where(comparison: Comparison, component: str, track: str, setting: str) -> str:
+    for change in comparison.values:
+        if change.component == component and change.setting == setting and track in change.tracks:
+            return said_at(change)
+    return ""
+
+
+def pods(comparison: Comparison) -> Iterator[Risk]:
+    """What restarts although it was not asked to change its bundle."""
+    by_track: dict[str, list[str]] = {}
+    weights: dict[str, int] = {}
+    for restart in restarts(comparison):
+        if restart.what == "restart":
+            by_track.setdefault(restart.track, []).append(f"{restart.component} ({', '.join(restart.reasons)})")
+            weights[restart.track] = restart.weight
+    for track, components in by_track.items():
+        live = weights[track]
+        share = f"{live} % of live requests" if live else "no live requests"
+        how = "one pod after another, none is taken away before its successor is ready"
+        reason = f"track {track}, {share}: {', '.join(components)}; {how}"
+        yield Risk("medium" if live else "low", "pod restart", reason)
+
+
+def broken_glass(comparison: Comparison) -> Iterator[Risk]:
+    old, new = (side.release.break_glass if side else None for side in (comparison.before, comparison.after))
+    if new is not None and new != old:
+        assert comparison.after, "it says so"
+        where = str(comparison.after.sources.release.tree.at("break_glass"))
+        yield Risk("high", "gates broken", f"{new.by} goes on although these failed: {', '.join(new.gates)}; {new.reason}", where)
+
+
+def overrides(comparison: Comparison) -> Iterator[Risk]:
+    old, new = (_overrides(side) for side in (comparison.before, comparison.after))
+    for key, (reason, where) in new.items():
+        if key not in old:
+            yield Risk("low", "override added", reason, where)
+    for key, (reason, where) in old.items():
+        if key not in new and comparison.after:
+            yield Risk("low", "override ended", f"{reason}; what the files below it say counts again", f"before: {where}")
+
+
+def _overrides(side: Side | None) -> dict[str, tuple[str, str]]:
+    """By content: who wants it and why, and where it stands."""
+    if side is None or side.overrides is None:
+        return {}
+    found: dict[str, tuple[str, str]] = {}
+    entries = zip(side.overrides.value.overrides, fragments(side.overrides), strict=True)
+    for entry, fragment in entries:
+        said = f"{entry.reason} (owner {entry.owner}, until {entry.expires})"
+        found[repr(entry)] = (said, str(fragment.place))
+    return found
+
+
+_EXPOSED = (
+    (re.compile(r"routing\.hostnames?$"), "high", "host names"),
+    (re.compile(r"routing\.(gateway|proxy)(\.|$)"), "high", "who may reach the api"),
+    (re.compile(r"routing\.controller$"), "high", "what routes requests"),
+    (re.compile(r"routing\.(tls|headers|rules|mirror)(\.|$)"), "medium", "routes"),
+    (re.compile(r"routing\.closed$"), "high", "routes"),
+    (re.compile(r"\.route$"), "medium", "a public path"),
+    (re.compile(r"\.egress(\.|$)"), "high", "where a component may call"),
+    (re.compile(r"\.secrets$"), "medium", "Secrets that a component reads"),
+    (re.compile(r"image_pull_secrets$"), "medium", "Secrets that images are pulled with"),
+    (re.compile(r"monitoring\.prometheus(\.|$)"), "medium", "who may read metrics, on the port that takes pickle"),
+    (re.compile(r"\.image\.repository$"), "high", "where the image comes from"),
+)
+_HARDENING = re.compile(
+    r"securityContext|serviceAccountName|automountServiceAccountToken|host(Network|PID|IPC|Path|Users)|enableServiceLinks"
+    r"|imagePullPolicy|podSelector|policyTypes|readOnly|\.tls(\.|$|\[)"
+)
+_POWERFUL = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret", "ExternalSecret")
+
+
+def security_of_values(comparison: Comparison) -> Iterator[Risk]:
+    """What people wrote that opens or closes something."""
+    for change in comparison.values:
+        for pattern, level, what in _EXPOSED:
+            if pattern.search(change.path):
+                public = not what.endswith("public path") or _is_api(comparison, change)
+                if public:
+                    reason = f"{what}: {change.path} {_shown(change)}"
+                    yield Risk("high" if level == "high" else "medium", "security surface", reason, said_at(change))
+                break
+
+
+def _is_api(comparison: Comparison, change: ValueChange) -> bool:
+    return any(
+        track.components[change.component].role == "api"
+        for track in comparison.runs_after.tracks.values()
+        if change.component in track.components
+    )
+
+
+def _shown(change: ValueChange) -> str:
+    before, after = (_word(side.value) if side else "nothing" for side in (change.before, change.after))
+    return f"{before} -> {after}"
+
+
+def _word(value: Plain) -> str:
+    shown = str(value)
+    return shown if len(shown) <= 100 else f"{shown[:97]}..."
+
+
+def security_of_new_tracks(comparison: Comparison) -> Iterator[Risk]:
+    """What a new track may do that no other could: another registry, a new public path."""
+    if not comparison.before or not comparison.after:
+        return
+    old, new = (tracks_of(side.values) for side in (comparison.before, comparison.after))
+    repositories = {str(value_at(track, "image", "repository")) for track in old.values()}
+    paths = {path for track in old.values() for path in _public(track)}
+    for name in new.keys() - old.keys():
+        track = new[name]
+        repository = str(value_at(track, "image", "repository"))
+        if repository not in repositories:
+            reason = f"where the image comes from: track {name} runs {repository}, the others {', '.join(sorted(repositories))}"
+            yield Risk("high", "security surface", reason)
+        for path in sorted(_public(track) - paths):
+            yield Risk("medium", "security surface", f"a public path: track {name} answers {path}, which no track did")
+
+
+def _public(track: ResolvedMap) -> set[str]:
+    """The routes of the api."""
+    return {
+        str(leaf.value)
+        for component in components_of(track).values()
+        if value_at(component, "role") == "api"
+        for path, leaf in leaves_of(component)
+        if path[0] == "apis" and path[-1] == "route"
+    }
+
+
+def security_of_objects(comparison: Comparison) -> Iterator[Risk]:
+    """What the objects open that the values do not show, and what comes from the chart."""
+    if not comparison.before or not comparison.after:
+        return
+    old, new = (policy_peers(side.manifests) for side in (comparison.before, comparison.after))
+    for component, peers in new.items():
+        added = sorted(peers - old.get(component, peers))
+        if added:
+            name = comparison.service(component) or "every component"
+            yield Risk("high", "security surface", f"network policy of {name} opens: {'; '.join(added[:5])}{_more(added, 5)}")
+    for change in comparison.objects:
+        manifest = change.manifest
+        if (
+            change.change == "removed"
+            and manifest.kind == "NetworkPolicy"
+            and _still_runs(comparison, manifest.track, manifest.component)
+        ):
+            yield Risk("high", "security surface", f"NetworkPolicy/{manifest.name} is removed: what it denied is allowed")
+        if manifest.kind in _POWERFUL and change.change != "removed" and (change.change == "added" or change.fields):
+            yield Risk("high", "security surface", f"{manifest.kind}/{manifest.name} {change.change}")
+        for field in change.fields:
+            # Who may talk to whom is told above, in words.
+            if _HARDENING.search(field.pointer) and not field.pointer.startswith(("spec.ingress", "spec.egress")):
+                yield Risk(
+                    "high",
+                    "security surface",
+                    f"{manifest.kind}/{manifest.name} {field.pointer}: {_word(field.before)} -> {_word(field.after)}",
+                )
+
+
+def _more(items: list[str], shown: int) -> str:
+    return f" and {len(items) - shown} more" if len(items) > shown else ""
+
+
+def _still_runs(comparison: Comparison, track: str, component: str) -> bool:
+    if not track:
+        return comparison.after is not None
+    running = comparison.runs_after.track(track)
+    return running is not None and comparison.service(component) in running.components
+
+
+def registries(comparison: Comparison) -> Iterator[Risk]:
+    """Where images may come from is in no object; it decides what may be deployed next."""
+    if not comparison.before or not comparison.after:
+        return
+    old, new = (side.sources.saying("registries") for side in (comparison.before, comparison.after))
+    was, now = old.value.registries, new.value.registries
+    if was is not None and (now is None or set(now) - set(was)):
+        added = "every registry" if now is None else ", ".join(sorted(set(now) - set(was)))
+        yield Risk("high", "security surface", f"images may come from {added} too", str(new.tree.at("registries")))
+
+
+def charts(comparison: Comparison) -> Iterator[Risk]:
+    if comparison.before and comparison.after and comparison.chart_changed:
+        old, new = comparison.before.chart, comparison.after.chart
+        versions = f"{old.version} -> {new.version}" if old.version != new.version else new.version
+        reason = f"the chart changes ({new.folder}, {versions}): it makes every object of every application that uses it"
+        yield Risk("medium", "chart change", reason)
+
+
+Rule = Callable[[Comparison], Iterator[Risk]]
+RULES: tuple[Rule, ...] = (
+    application,
+    place,
+    broken_glass,
+    traffic,
+    tracks,
+    capacity,
+    security_of_values,
+    security_of_new_tracks,
+    security_of_objects,
+    registries,
+    gpus,
+    charts,
+    pods,
+    standby,
+    overrides,
+)
+_KINDS = (
+    "application removed",
+    "application added",
+    "another place",
+    "gates broken",
+    "traffic shift",
+    "bundle changed in place",
+    "track removed",
+    "security surface",
+    "capacity down",
+    "GPU lost",
+    "GPU gained",
+    "chart change",
+    "pod restart",
+    "standby capacity",
+    "override ended",
+    "override added",
+)
+_ORDER = {kind: number for number, kind in enumerate(_KINDS)}
