@@ -14,6 +14,7 @@ from decimal import Decimal
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from bento_gitops.checking import routes
 from bento_gitops.checking.objects import Finding, Json, Map, Object, Pod, as_list, as_map, as_text, finding, get, labels_of, maps
 from bento_gitops.model.problem import did_you_mean
 
@@ -308,17 +309,12 @@ def _service_ports(service: Object) -> set[int]:
 
 
 def _route_paths_are_valid(app: Application) -> Iterator[Finding]:
-    """What the Gateway API asks of a path in its rules, which the schema cannot say; of regular expressions it asks nothing."""
-    for route in app.of("HTTPRoute"):
-        for index, rule in enumerate(maps(route.get("spec", "rules"))):
-            for number, match in enumerate(maps(rule.get("matches"))):
-                value = get(match, "path", "value")
-                if not isinstance(value, str) or get(match, "path", "type") == "RegularExpression":
-                    continue
-                if not _PATH.fullmatch(value) or _NOT_IN_A_PATH.search(value):
-                    at = f"spec.rules[{index}].matches[{number}].path.value"
-                    todo = "begin with '/'; letters, digits, -._~!$&'()*+,;=:@ and %XX only, no '//', '/./', '/../' and '%2F'"
-                    yield finding(route, at, "is no path that a route may match", found=repr(value), todo=todo)
+    """What the Gateway API and an Ingress ask of a path, which the schema cannot say; of regular expressions they ask nothing."""
+    for route in app.of("HTTPRoute", "Ingress"):
+        for at, value in routes.paths(route):
+            if not _PATH.fullmatch(value) or _NOT_IN_A_PATH.search(value):
+                todo = "begin with '/'; letters, digits, -._~!$&'()*+,;=:@ and %XX only, no '//', '/./', '/../' and '%2F'"
+                yield finding(route, at, "is no path that a route may match", found=repr(value), todo=todo)
 
 
 _PATH = re.compile(r"/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})*")
@@ -326,59 +322,78 @@ _NOT_IN_A_PATH = re.compile(r"//|/\.{1,2}(?:/|\Z)|%2[fF]")
 
 
 def _routes_lead_to_services(app: Application) -> Iterator[Finding]:
-    for route, at, backend in _backends(app):
-        name, port = as_text(backend.get("name")), backend.get("port")
-        if not name or backend.get("kind", "Service") != "Service" or backend.get("namespace"):
-            continue  # another kind, or another namespace's: not among these objects
-        service = app.services.get(name)
+    for backend in routes.backends(app.objects):
+        service = app.services.get(backend.name)
+        if not backend.name:
+            continue  # a schema says so
         if not service:
-            todo = did_you_mean(name, app.services)
-            yield finding(route, f"{at}.name", "no such Service among the objects", found=repr(name), todo=todo)
-        elif port not in _service_ports(service):
-            known = ", ".join(map(str, sorted(_service_ports(service))))
+            todo = did_you_mean(backend.name, app.services)
             yield finding(
-                route, f"{at}.port", f"{service.identity} has no such port", found=str(port), todo=f"use one of: {known}"
+                backend.route, backend.name_at, "no such Service among the objects", found=repr(backend.name), todo=todo
             )
+        elif backend.port not in {*_service_ports(service), *_port_names(service)}:
+            known = ", ".join(map(str, sorted(_service_ports(service))))
+            wrong = f"{service.identity} has no such port"
+            yield finding(backend.route, backend.port_at, wrong, found=str(backend.port), todo=f"use one of: {known}")
+
+
+def _port_names(service: Object) -> set[str]:
+    return {as_text(port.get("name")) for port in maps(service.get("spec", "ports"))} - {""}
+
+
+def _routes_find_what_they_name(app: Application) -> Iterator[Finding]:
+    """Traefik drops a route, and all of its requests, for one object that is not there."""
+    for reference in routes.references(app.objects):
+        known = app.names(reference.kind)
+        if reference.name not in known:
+            todo = did_you_mean(reference.name, known) if known else "add it to the chart"
+            wrong = f"no such {reference.kind} among the objects"
+            yield finding(reference.route, reference.at, wrong, found=repr(reference.name), todo=todo)
 
 
 def _no_runner_in_a_route(app: Application) -> Iterator[Finding]:
-    for route, at, backend in _backends(app):
-        service = app.services.get(as_text(backend.get("name")))
+    for backend in routes.backends(app.objects):
+        service = app.services.get(backend.name)
         if service and any(pod.labels.get(ROLE) == "runner" for pod in app.selected(labels_of(service.get("spec", "selector")))):
             wrong = "a route leads to a runner, which unpickles what it is sent"
-            yield finding(route, f"{at}.name", wrong, found=repr(service.name), todo="route to an api alone")
+            yield finding(backend.route, backend.name_at, wrong, found=repr(service.name), todo="route to an api alone")
 
 
 def _weights_add_up(app: Application) -> Iterator[Finding]:
-    for route in app.of("HTTPRoute"):
-        for index, rule in enumerate(maps(route.get("spec", "rules"))):
-            weights = [
-                weight if isinstance(weight := backend.get("weight", 1), int) else 1 for backend in maps(rule.get("backendRefs"))
-            ]
-            at = f"spec.rules[{index}].backendRefs"
-            if len(weights) > 1 and sum(weights) != 100:
-                found = f"{' + '.join(map(str, weights))} = {sum(weights)}"
-                yield finding(route, at, "weights do not add up to 100", found=found, todo="weights are whole percent")
-            elif len(weights) == 1 and weights[0] == 0:
-                yield finding(
-                    route, at, "the only backend has weight 0, so every request gets a 500", found="0", todo="give it a weight"
-                )
+    for split in routes.splits(app.objects):
+        weights = split.weights
+        if len(weights) > 1 and sum(weights) != 100:
+            found = f"{' + '.join(map(str, weights))} = {sum(weights)}"
+            yield finding(split.route, split.at, "weights do not add up to 100", found=found, todo="weights are whole percent")
+        elif weights == (0,) and split.route.kind != "VirtualService":
+            wrong = "the only backend has weight 0, so every request fails"
+            yield finding(split.route, split.at, wrong, found="0", todo="give it a weight")
+    for ingress in app.of("Ingress"):
+        weight = as_text(get(ingress.get("metadata", "annotations"), f"{routes.CANARY}-weight")) or "0"
+        if not _PERCENT.fullmatch(weight):
+            at = ("metadata", "annotations", f"{routes.CANARY}-weight")
+            yield finding(ingress, at, "is no whole percent", found=repr(weight), todo="write 0 to 100")
 
 
-def _backends(app: Application) -> Iterator[tuple[Object, str, Map]]:
-    """Each place where a route names a backend, mirrors included."""
-    for route in app.of("HTTPRoute", "GRPCRoute"):
-        for index, rule in enumerate(maps(route.get("spec", "rules"))):
-            for number, backend in enumerate(maps(rule.get("backendRefs"))):
-                yield route, f"spec.rules[{index}].backendRefs[{number}]", backend
-                yield from _mirrors(route, f"spec.rules[{index}].backendRefs[{number}]", backend)
-            yield from _mirrors(route, f"spec.rules[{index}]", rule)
+_PERCENT = re.compile(r"[0-9]{1,2}|100")
 
 
-def _mirrors(route: Object, at: str, holder: Map) -> Iterator[tuple[Object, str, Map]]:
-    for index, filtering in enumerate(maps(holder.get("filters"))):
-        if backend := as_map(get(filtering, "requestMirror", "backendRef")):
-            yield route, f"{at}.filters[{index}].requestMirror.backendRef", backend
+def _canaries_are_of_an_ingress(app: Application) -> Iterator[Finding]:
+    """nginx passes over a canary whose host and path no other Ingress has, and the second canary of one."""
+    ingresses: dict[bool, list[Object]] = {True: [], False: []}
+    for ingress in app.of("Ingress"):
+        ingresses[get(ingress.get("metadata", "annotations"), routes.CANARY) == "true"].append(ingress)
+    served = {place for ingress in ingresses[False] for place in routes.places(ingress)}
+    taken: set[tuple[str, str, str]] = set()
+    for canary in ingresses[True]:
+        own = routes.places(canary)
+        for host, path, _ in sorted(own - served):
+            yield finding(
+                canary, "spec.rules", "no other Ingress has this host and path", found=f"{host}{path}", todo="make them equal"
+            )
+        for host, path, _ in sorted(own & taken):
+            yield finding(canary, "spec.rules", "another canary has this host and path", found=f"{host}{path}", todo="keep one")
+        taken |= own
 
 
 def _network_policies_select_pods(app: Application) -> Iterator[Finding]:
@@ -533,6 +548,8 @@ CHECKS: Mapping[str, Check] = _named(
         _dependencies_exist,
         _route_paths_are_valid,
         _routes_lead_to_services,
+        _routes_find_what_they_name,
+        _canaries_are_of_an_ingress,
         _no_runner_in_a_route,
         _weights_add_up,
         _network_policies_select_pods,
