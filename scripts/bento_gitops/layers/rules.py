@@ -39,9 +39,7 @@ def _release(release: Release, tree: MarkedMap) -> Iterator[Problem]:
     yield from _weights(release, tree)
     yield from _for_others_than_stable(release, tree)
     yield from _retiring(release, tree)
-    if release.rollback and not release.candidate:
-        todo = "remove it, or name the candidate"
-        yield Problem(place_of(tree, "rollback"), "rollback", "there is no candidate that it goes back to", "", todo)
+    yield from _rolling_back(release, tree)
     if release.candidate in release.tracks:
         yield from _candidate(release, release.candidate, tree)
 
@@ -101,6 +99,24 @@ def _retiring(release: Release, tree: MarkedMap) -> Iterator[Problem]:
             f"'{release.candidate}'",
             "remove one of the two",
         )
+
+
+def _rolling_back(release: Release, tree: MarkedMap) -> Iterator[Problem]:
+    """Rollback's own candidate gets all requests without a trial: it must be what ran before."""
+    if release.rollback is None:
+        return
+    place = place_of(tree, "rollback")
+    if release.candidate is None:
+        todo = "remove it, or name the candidate"
+        yield Problem(place, "rollback", "there is no candidate that it goes back to", "", todo)
+    elif release.candidate in release.tracks:
+        bundle = release.tracks[release.candidate].bundle
+        wrong, todo = "the candidate is not what `previous` names", "remove it: the candidate is on trial"
+        if release.previous is None:
+            yield Problem(place, "rollback", "there is no `previous`, and only that is gone back to", f"'{bundle}'", todo)
+        elif release.previous.bundle != bundle:
+            at = place_of(tree, "previous", "bundle")
+            yield Problem(place, "rollback", f"{wrong} ({at}: {release.previous.bundle})", f"'{bundle}'", todo)
 
 
 def _candidate(release: Release, name: str, tree: MarkedMap) -> Iterator[Problem]:

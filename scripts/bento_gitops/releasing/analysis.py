@@ -26,6 +26,9 @@ def judge(observed: ObservedAnalysis | None, candidate: str, stable: str, limits
     own = observed.tracks.get(candidate)
     if own is None or own.requests < limits.min_requests:
         requests = own.requests if own else 0
+        if own and own.errors > limits.max_error_ratio * limits.min_requests:
+            bad = f"{own.errors} of {requests} requests to {candidate} fail: too many, even if all others up to"
+            return Judgement("bad", (f"{bad} {limits.min_requests} do not",))
         few = f"{requests} requests to {candidate} in {observed.window}, of {limits.min_requests} that it takes to judge"
         return Judgement("unclear", (few,))
     other = observed.tracks.get(stable)

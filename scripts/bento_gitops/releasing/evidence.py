@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bento_gitops.model.base import moment
-from bento_gitops.model.evidence import Evidence, Observation, Seen, Verified
+from bento_gitops.model.evidence import Evidence, Observation, Seen, Verification, Verified
 from bento_gitops.model.release import Release
 from bento_gitops.releasing.states import weights
 
@@ -44,19 +44,15 @@ def soaked(evidence: Evidence | None, binding: Binding) -> timedelta:
 
 
 def live_since(evidence: Evidence | None, binding: Binding, weight: int, shifted: str) -> datetime | None:
-    """When the weight, as set at `shifted`, was first seen live."""
-    found = (
-        moment(seen.first)
-        for seen in (evidence.seen if evidence else ())
-        if seen.weight == weight and seen.shifted == shifted and binding.holds(seen)
-    )
-    return min(found, default=None)
+    """When the weight, as set at `shifted`, was first seen live; None where something else was seen since."""
+    seen = _latest(evidence.seen) if evidence else None
+    return moment(seen.first) if seen and _is_of(seen, weight, shifted, binding) else None
 
 
 def last_verified(evidence: Evidence | None, binding: Binding) -> Verified | None:
-    """The last check of its answers."""
+    """The last check of its answers; of two at the same time the one that failed."""
     found = [verified for verified in (evidence.verified if evidence else ()) if binding.holds(verified)]
-    return max(found, key=lambda verified: moment(verified.at), default=None)
+    return max(found, key=lambda verified: (moment(verified.at), not verified.passed), default=None)
 
 
 def as_in_git(observation: Observation, release: Release) -> list[str]:
@@ -80,9 +76,9 @@ def as_in_git(observation: Observation, release: Release) -> list[str]:
 
 
 def not_ready(observation: Observation, track: str, needed: dict[str, int]) -> list[str] | None:
-    """Components of a track with fewer ready pods than needed; None: nobody looked."""
+    """Components of a track with fewer ready pods than needed; None: nobody looked, or nobody knows how many it takes."""
     seen = observation.tracks.get(track)
-    if seen is None or seen.ready is None:
+    if seen is None or seen.ready is None or not needed:
         return None
     return [f"{name} {seen.ready.get(name, 0)} of {pods}" for name, pods in needed.items() if seen.ready.get(name, 0) < pods]
 
@@ -98,45 +94,79 @@ def recorded(
 ) -> tuple[Evidence, list[str]]:
     """The evidence of a track's bundle with what was observed; and why something of it is not recorded.
 
-    A sighting counts only where what is live is what Git says and every component has the pods it needs (`needed`).
+    A sighting counts only where what is live is what Git says and every component has the pods it needs (`needed`); a check of
+    answers only where the bundle is known to be the one that answered. That the observation is fresh is the caller's to know.
     """
     bundle = release.tracks[track].bundle
     before = evidence or Evidence(apiVersion="bento-gitops/v1", kind="Evidence", application=application, bundle=bundle)
     notes: list[str] = []
     seen, verified = list(before.seen), list(before.verified)
-    lacking = not_ready(observation, track, needed)
-    missing = [*as_in_git(observation, release)]
-    missing += ["nobody looked at its pods"] if lacking is None else [f"pods not ready: {', '.join(lacking)}"] if lacking else []
+    running = observation.tracks.get(track)
+    elsewhere = (
+        [] if observation.cluster == binding.cluster else [f"it is of cluster {observation.cluster}, not {binding.cluster}"]
+    )
+    missing = [*elsewhere, *as_in_git(observation, release), *_unfit(observation, release, track, needed, seen)]
     if missing:
         notes.append(f"not recorded as seen: {'; '.join(missing)}")
     else:
         seen = _seen(seen, observation, release, track, binding)
     check = observation.verification
     if check is not None and check.track == track:
-        verified.append(
-            Verified(
-                fingerprint=binding.fingerprint,
-                chart=binding.chart,
-                cluster=binding.cluster,
-                run=observation.run,
-                at=observation.at,
-                passed=check.passed,
-                checks=check.checks,
-                failed=check.failed,
-            )
-        )
+        other = [] if running is None or running.bundle == bundle else [f"{track} runs {running.bundle}, not {bundle}"]
+        unknown = [f"nobody looked what runs on {track}"] if running is None else []
+        doubts = [*elsewhere, *other, *unknown]
+        found = _checked(observation, check, binding)
+        if doubts:
+            notes.append(f"not recorded as verified: {'; '.join(doubts)}")
+        elif found not in verified:
+            verified.append(found)
     return before.model_copy(update={"seen": seen, "verified": verified}), notes
+
+
+def _unfit(observation: Observation, release: Release, track: str, needed: dict[str, int], seen: list[Seen]) -> list[str]:
+    """Why a sighting of what Git says would still prove nothing."""
+    lacking = not_ready(observation, track, needed)
+    found = ["nobody looked at its pods"] if lacking is None else [f"pods not ready: {', '.join(lacking)}"] if lacking else []
+    shifted = release.tracks[track].shifted or release.since
+    latest = _latest(seen)
+    if moment(observation.at) < moment(shifted):
+        found.append(f"it is of {observation.at}, before the weight was set at {shifted}")
+    elif latest and moment(observation.at) < moment(latest.last):
+        found.append(f"it is of {observation.at}, before what is recorded already, at {latest.last}")
+    return found
+
+
+def _latest(seen: list[Seen]) -> Seen | None:
+    return max(seen, key=lambda one: moment(one.last), default=None)
+
+
+def _is_of(seen: Seen, weight: int, shifted: str, binding: Binding) -> bool:
+    return (seen.weight, seen.shifted) == (weight, shifted) and binding.holds(seen)
+
+
+def _checked(observation: Observation, check: Verification, binding: Binding) -> Verified:
+    return Verified(
+        fingerprint=binding.fingerprint,
+        chart=binding.chart,
+        cluster=binding.cluster,
+        run=observation.run,
+        at=observation.at,
+        passed=check.passed,
+        checks=check.checks,
+        failed=check.failed,
+    )
 
 
 def _seen(seen: list[Seen], observation: Observation, release: Release, track: str, binding: Binding) -> list[Seen]:
     """The sightings with this one: the last is prolonged where nothing changed since."""
     said = release.tracks[track]
     shifted = said.shifted or release.since
-    for index, one in enumerate(seen):
-        if one.weight == said.weight and one.shifted == shifted and binding.holds(one):
-            if moment(observation.at) <= moment(one.last):
-                return seen
-            return [*seen[:index], one.model_copy(update={"last": observation.at, "run": observation.run}), *seen[index + 1 :]]
+    latest = _latest(seen)
+    if latest is not None and _is_of(latest, said.weight, shifted, binding):
+        if moment(observation.at) == moment(latest.last):
+            return seen
+        longer = latest.model_copy(update={"last": observation.at, "run": observation.run})
+        return [longer if one is latest else one for one in seen]
     return [
         *seen,
         Seen(

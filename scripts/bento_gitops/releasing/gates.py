@@ -209,12 +209,22 @@ def _proved(facts: Facts) -> Iterator[Gate]:
 
 def _thawed(facts: Facts) -> Gate:
     windows = (facts.promotion.freeze if facts.promotion else None) or []
-    for window in windows:
-        end = frozen_until(window, facts.now)
-        if end is not None:
-            until = end.strftime("%Y-%m-%d %H:%M %Z").strip()
-            return Gate("freeze", "failed", f"frozen until {until}: {window.reason}", "wait, or --break-glass REASON")
+    end = thaw(windows, facts.now)
+    if end is not None:
+        until = end.strftime("%Y-%m-%d %H:%M %Z")
+        reasons = "; ".join(window.reason for window in windows if frozen_until(window, facts.now))
+        return Gate("freeze", "failed", f"frozen until {until}: {reasons}", "wait, or --break-glass REASON")
     return Gate("freeze", "passed", "no freeze" if windows else "no freeze is set up")
+
+
+def thaw(windows: Sequence[Freeze], now: datetime) -> datetime | None:
+    """When the first moment comes that no window holds, as far as a year ahead; None: no window holds now."""
+    thawed: datetime | None = None
+    while ends := [end for window in windows if (end := frozen_until(window, thawed or now))]:
+        thawed = max(ends)
+        if thawed - now > timedelta(days=366):
+            break  # every day is frozen
+    return thawed
 
 
 def frozen_until(window: Freeze, now: datetime) -> datetime | None:
@@ -234,20 +244,25 @@ def _of_day(day: datetime, hour: str) -> datetime:
     hours, minutes = (int(part) for part in hour.split(":"))
     if hours == 24:
         return datetime.combine(day.date() + timedelta(days=1), time(), day.tzinfo)
-    return datetime.combine(day.date(), time(hours, minutes), day.tzinfo)
+    # Of an hour that comes twice, when clocks are set back, the one that `day` is in.
+    return datetime.combine(day.date(), time(hours, minutes, fold=day.fold), day.tzinfo)
 
 
 def _free(facts: Facts) -> Iterator[Gate]:
-    """Held nowhere: where it comes from refuses, elsewhere warns. (Held here, no transition takes it.)"""
-    tag = facts.bundle.tag
-    held = facts.origin.held if facts.origin else None
+    """Held nowhere: here and where it comes from refuse, elsewhere warns."""
+    tag, application = facts.bundle.tag, facts.bundle.application
     here = (facts.release.held or {}).get(tag) if facts.release else None
+    there = facts.origin.held if facts.origin else None
     if here is not None:
-        yield Gate("held", "failed", f"held here by {here.by}: {here.reason}", "take another bundle")
-    elif held is not None and facts.origin is not None:
-        todo = f"mend the reason, then bento-gitops unhold {facts.origin.name}/{facts.bundle.application} {tag}"
-        yield Gate("held", "failed", f"held in {facts.origin.name} by {held.by}: {held.reason}", todo)
-    elif facts.held_elsewhere:
+        todo = f"take another bundle, or, if the reason is gone, bento-gitops unhold {facts.target} {tag}"
+        yield Gate("held", "failed", f"held here by {here.by}: {here.reason}", todo)
+    if there is not None and facts.origin is not None:
+        name = facts.origin.name
+        todo = f"take another bundle, or, if the reason is gone, bento-gitops unhold {name}/{application} {tag}"
+        yield Gate(f"held in {name}", "failed", f"by {there.by}: {there.reason}", todo)
+    if here is not None or there is not None:
+        return
+    if facts.held_elsewhere:
         where = "; ".join(f"in {name} by {one.by}: {one.reason}" for name, one in sorted(facts.held_elsewhere.items()))
         yield Gate("held", "passed", f"warning: not here, but held {where}")
     else:

@@ -10,6 +10,7 @@ from typing import Literal
 from bento_gitops.model.base import moment
 from bento_gitops.model.release import Release, ReleasedTrack
 from bento_gitops.releasing.plan import DRAIN
+from bento_gitops.rendering.capacity import has_all_pods
 
 State = Literal["absent", "steady", "staged", "shifting", "full"]
 COLOURS = ("blue", "green", "amber", "violet", "teal", "coral")
@@ -73,10 +74,21 @@ def swaps_back(release: Release) -> bool:
     standby, previous = release.standby, release.previous
     if release.candidate or standby is None or previous is None or standby.capacity != "full":
         return False
-    track = release.tracks[standby.track]
-    return track.bundle == previous.bundle and track.ready_for is None
+    return release.tracks[standby.track].bundle == previous.bundle and has_all_pods(release, standby.track)
+
+
+def runs_already(release: Release, bundle: str) -> str | None:
+    """A track other than stable that runs the bundle: the standby rather than one on its way out."""
+    standby = [release.standby.track] if release.standby else []
+    others = [*standby, *(name for name, _ in leftovers(release))]
+    return next((name for name in others if release.tracks[name].bundle == bundle), None)
 
 
 def restoring(release: Release) -> bool:
     """Whether the candidate is rollback's own: what ran before, made ready for all requests."""
     return release.candidate is not None and release.rollback is not None
+
+
+def fully_ready(release: Release) -> bool:
+    """Whether the candidate is rollback's own and has all the pods that it will have as stable."""
+    return release.candidate is not None and has_all_pods(release, release.candidate)

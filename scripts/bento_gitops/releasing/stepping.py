@@ -14,7 +14,8 @@ from bento_gitops.releasing.analysis import judge
 from bento_gitops.releasing.evidence import Binding, as_in_git, live_since, not_ready
 from bento_gitops.releasing.gates import fresh
 from bento_gitops.releasing.plan import Plan
-from bento_gitops.releasing.states import removable, restoring
+from bento_gitops.releasing.states import drained, fully_ready, leftovers, removable, restoring
+from bento_gitops.releasing.transitions import shrinks
 
 Deed = Literal["hold", "record", "prepare", "shift", "finish", "abort", "rollback", "retire-standby"]
 
@@ -44,24 +45,31 @@ def next_step(
     now: datetime,
 ) -> Step:
     """`evidence` is the candidate's in this environment; `needed` its pods by component as its values say now."""
+    seen, why = fresh(observation, binding.cluster, now)
     if release.candidate is None:
-        return _without_candidate(release, now)
+        return _without_candidate(release, seen, now)
     name = release.candidate
     track = release.tracks[name]
-    seen, why = fresh(observation, binding.cluster, now)
     if seen is None:
         return Step("hold", f"{why}: no data is not success")
     found = judge(seen.analysis, name, release.stable, plan.limits) if track.weight else None
     differs = as_in_git(seen, release)
-    # The measurements are of the candidate whether or not the last weight has arrived: bad is bad.
-    if found is not None and found.verdict == "bad":
+    running = seen.tracks.get(name)
+    # The measurements are of the candidate whether or not the last weight has arrived: bad is bad. But not if another bundle
+    # still runs under this name; and what somebody decided to go back to is not on trial.
+    measured = running is None or running.bundle == track.bundle
+    if found is not None and found.verdict == "bad" and measured and not restoring(release):
         return Step("abort", "; ".join(found.reasons))
     if release.paused is not None:
         return Step("hold", f"paused by {release.paused.by}: {release.paused.reason}")
+    if moment(seen.at) < moment(track.shifted or release.since):
+        return Step("hold", f"the observation is of {seen.at}, before what Git says now: no data is not success")
     if differs:
         return Step("hold", f"Git is not live yet: {'; '.join(differs)}")
     lacking = not_ready(seen, name, dict(needed))
     if restoring(release):
+        if not fully_ready(release):
+            return Step("rollback", f"{name} needs pods for all requests")
         waiting = ", ".join(lacking) if lacking else "nobody looked" if lacking is None else ""
         why = f"waiting for pods of {name}: {waiting}" if waiting else f"the pods of {name} are ready for all requests"
         return Step("hold" if waiting else "rollback", why)
@@ -82,6 +90,8 @@ def next_step(
             )
         if found.verdict == "unclear":
             return Step("hold", "; ".join(found.reasons))
+    if track.weight == 100 and shrinks(plan) and not drained(release, release.stable, now):
+        return Step("hold", f"the last requests to {release.stable} may be on their way, and finish takes its pods")
     if track.weight == 100:
         return Step("finish", "; ".join(found.reasons) if found else "all requests")
     if (track.ready_for or 0) < following:
@@ -93,12 +103,16 @@ def next_step(
     return Step("shift", "; ".join(found.reasons) if found else f"the pods of {name} are ready", following)
 
 
-def _without_candidate(release: Release, now: datetime) -> Step:
+def _without_candidate(release: Release, seen: Observation | None, now: datetime) -> Step:
     gone = removable(release, now)
+    live = (seen.weights or {}) if seen else {}
+    busy = [name for name in gone if live.get(name)]
+    if busy:
+        return Step("hold", f"no candidate; {', '.join(f'{name} still has {live[name]} % live' for name in busy)}")
     if gone:
         return Step("retire-standby", f"{', '.join(gone)} drained and past its end")
+    waits = [f"{name} stays until it drained" for name, _ in leftovers(release)]
     if release.standby:
         end = moment(release.standby.until)
-        waits = f"until {release.standby.until}" if end > now else "until it drained"
-        return Step("hold", f"no candidate; {release.standby.track} stays {waits}")
-    return Step("hold", "no candidate", over=True)
+        waits.append(f"{release.standby.track} stays {f'until {release.standby.until}' if end > now else 'until it drained'}")
+    return Step("hold", "; ".join(["no candidate", *waits]), over=not waits)

@@ -24,12 +24,16 @@ from bento_gitops.model.release import (
     Retiring,
     Standby,
 )
-from bento_gitops.releasing.plan import Plan
+from bento_gitops.releasing.plan import DRAIN, Plan
 from bento_gitops.releasing.states import (
     COLOURS,
     Current,
+    drained,
     free_name,
+    fully_ready,
+    leftovers,
     removable,
+    runs_already,
     state_of,
     swaps_back,
 )
@@ -50,7 +54,9 @@ class Move:
         return self.before != self.after
 
     def breaking(self, gates: list[str], by: str, reason: str) -> Move:
-        """The same, with the gates that it goes against on record."""
+        """The same, with the gates that it goes against on record. What changes nothing has none to go against."""
+        if not self.changes:
+            return self
         glass = BrokenGlass(by=by, reason=reason, gates=gates)
         return Move(self.transition, self.before, _with(self.after, break_glass=glass), self.says)
 
@@ -69,7 +75,7 @@ def install(current: Current, bundle: str, now: datetime) -> Move:
 def promote(current: Current, bundle: str, plan: Plan, now: datetime) -> Move:
     """A new candidate at weight 0, on a track name that is free. With strategy `direct`: at 100 at once."""
     release = _steady(current, "promote")
-    problems = [*_held(current, release, bundle)]
+    problems = [*_held(current, "promote", release, bundle)]
     if release.tracks[release.stable].bundle == bundle:
         problems.append(_problem(current, "promote", "this bundle is the stable one already", bundle, "name another bundle"))
     if problems:
@@ -79,7 +85,7 @@ def promote(current: Current, bundle: str, plan: Plan, now: datetime) -> Move:
     kept = {track: said for track, said in release.tracks.items() if track not in gone}
     standby = None if release.standby and release.standby.track in gone else release.standby
     if plan.strategy == "direct":
-        track = ReleasedTrack(bundle=bundle, weight=100, shifted=timestamp(now))
+        track = ReleasedTrack(bundle=bundle, weight=100, shifted=timestamp(_after(release, now)))
         old = release.tracks[release.stable].bundle
         after = _next(release, now, stable=name, tracks={name: track}, standby=None, previous=Previous(bundle=old), paused=None)
         return Move("direct", release, after, f"{bundle} takes all requests at once on track {name}; {old} is gone")
@@ -89,15 +95,22 @@ def promote(current: Current, bundle: str, plan: Plan, now: datetime) -> Move:
 
 
 def prepare(current: Current, weight: int, floor: Mapping[str, int], now: datetime) -> Move:
-    """Pods for a weight that comes next. `floor`: pods by component that the live tracks show to be needed for it."""
+    """Pods for a weight that comes next. `floor`: pods by component that the live tracks show to be needed for it.
+
+    For a higher weight than before no component gets fewer pods than it was given for the lower one: it may need them by now.
+    """
     release, name, track = _candidate(current, "canary prepare")
-    problems = [*_not_paused(current, release, "canary prepare")]
+    problems = [*_no_percent(current, "canary prepare", weight), *_not_paused(current, release, "canary prepare")]
+    if release.rollback is not None and weight < 100:
+        wrong = "this candidate is rollback's, which gets all requests at once"
+        problems.append(_problem(current, "canary prepare", wrong, str(weight), _on_with_rollback(current)))
     if weight < track.weight:
         wrong = f"the candidate gets {track.weight} % already, and needs the pods for it"
         problems.append(_problem(current, "canary prepare", wrong, str(weight), f"prepare {track.weight} or more"))
     if problems:
         raise Refused(problems)
-    prepared = _with(track, ready_for=weight, floor=dict(floor) or None)
+    known = track.floor if track.floor and weight >= (track.ready_for or 0) else {}
+    prepared = _with(track, ready_for=weight, floor=_highest(known, floor))
     if prepared == track:
         return Move("prepare", release, release, f"{name} ({track.bundle}) is prepared for {weight} % already")
     after = _next(release, now, tracks={**release.tracks, name: prepared})
@@ -107,8 +120,9 @@ def prepare(current: Current, weight: int, floor: Mapping[str, int], now: dateti
 def shift(current: Current, weight: int, now: datetime) -> Move:
     """The candidate's weight, up or down; the stable track has the rest."""
     release, name, track = _candidate(current, "canary shift")
-    problems = [*_not_paused(current, release, "canary shift")] if weight > track.weight else []
-    if weight > (track.ready_for or 0):
+    problems = [*_no_percent(current, "canary shift", weight)]
+    problems += _not_paused(current, release, "canary shift") if weight > track.weight else []
+    if (track.ready_for or 0) < weight <= 100:
         problems.append(
             _problem(
                 current,
@@ -129,17 +143,18 @@ def shift(current: Current, weight: int, now: datetime) -> Move:
 def finish(current: Current, plan: Plan, now: datetime) -> Move:
     """The candidate becomes stable; the old stable track stays as standby."""
     release, name, track = _candidate(current, "canary finish")
+    old = release.stable
+    problems = [*_not_paused(current, release, "canary finish")]
     if track.weight != 100:
         wrong = "the candidate does not have all requests yet"
-        raise _refused(current, "canary finish", wrong, f"{track.weight} %", f"go on with {_command('canary step', current)}")
-    old = release.stable
-    gone = set(removable(release, now))
-    if release.standby and release.standby.capacity == "cold":
-        gone.add(release.standby.track)  # it has no pods
-    tracks = {each: said for each, said in release.tracks.items() if each not in gone}
-    if release.standby and release.standby.track in tracks:
-        # Displaced, and so small as may be until its requests are over: a track without a part in the release has all its pods.
-        tracks[release.standby.track] = _with(tracks[release.standby.track], ready_for=0, floor=None)
+        problems.append(_problem(current, "canary finish", wrong, f"{track.weight} %", f"go on with {_step(current, release)}"))
+    elif shrinks(plan) and not drained(release, old, now):
+        wrong = f"the pods of {old} would go ({plan.standby} standby) while its last requests may be on their way"
+        end = moment(release.tracks[old].shifted or release.since) + DRAIN
+        problems.append(_problem(current, "canary finish", wrong, "", f"wait until {timestamp(end)}"))
+    if problems:
+        raise Refused(problems)
+    tracks = _without_standby(release, now)
     tracks[name] = _with(track, ready_for=None)
     standby = Standby(track=old, until=timestamp(now + plan.keep), capacity=plan.standby) if plan.keep else None
     held, back = release.held, release.rollback
@@ -161,18 +176,28 @@ def finish(current: Current, plan: Plan, now: datetime) -> Move:
     return Move("finish", release, after, f"{name} ({track.bundle}) is stable; {stays}")
 
 
+def shrinks(plan: Plan) -> bool:
+    """Whether `finish` takes pods from the old stable track."""
+    return bool(plan.keep) and plan.standby != "full"
+
+
 def abort(current: Current, plan: Plan, now: datetime, *, by: str, reason: str, hold: bool = True) -> Move:
-    """All requests back to the stable track, at once; the candidate's bundle is held."""
+    """All requests back to the stable track, at once; the candidate's bundle is held.
+
+    Rollback's own candidate is not: that is the bundle which ran well before, and rollback must find its way to it again.
+    """
     release, name, track = _candidate(current, "canary abort")
-    tracks = _split(release, name, 0, now) if track.weight else release.tracks
+    tracks = _split(release, name, 0, now)
+    # As many pods as it had: more, or fewer, would be a change of pods in a commit that raises a weight.
+    tracks[name] = _with(tracks[name], ready_for=None if fully_ready(release) else track.ready_for or 0)
     standby = release.standby
     if standby is None and plan.keep:
-        # Small as it was: more pods, or fewer, would be a change of pods in a commit that raises a weight.
         standby = Standby(track=name, until=timestamp(now + plan.keep), capacity="full")
-    held = _holding(release, track.bundle, by, reason, now) if hold else release.held
+    holds = hold and release.rollback is None
+    held = _holding(release, track.bundle, by, reason, now) if holds else release.held
     after = _next(release, now, candidate=None, tracks=tracks, standby=standby, held=held, paused=None, rollback=None)
     back = f"all requests go to {release.stable} ({release.tracks[release.stable].bundle})"
-    return Move("abort", release, after, f"{back}; {track.bundle} {'is held' if hold else 'is not held'}")
+    return Move("abort", release, after, f"{back}; {track.bundle} {'is held' if holds else 'is not held'}")
 
 
 def rollback(
@@ -186,53 +211,56 @@ def rollback(
     release = _there(current, "rollback")
     if release.candidate is not None and release.rollback is not None:
         asked = release.rollback
+        if not fully_ready(release):
+            return _make_ready(release, release.candidate, floor, asked, now)
         part = "2 of 2: "
         return _restore(release, release.candidate, plan, now, by=asked.by, reason=asked.reason, hold=asked.hold, part=part)
     if release.candidate is not None:
         return abort(current, plan, now, by=by, reason=reason, hold=hold)
+    promoted = f"promote the bundle: {_command('promote', current, 'TAG')}"
     if release.previous is None:
-        wrong, todo = (
-            "there is nothing to go back to: no `previous`",
-            f"promote the bundle: {_command('promote', current, 'TAG')}",
-        )
-        raise _refused(current, "rollback", wrong, "", todo)
+        raise _refused(current, "rollback", "there is nothing to go back to: no `previous`", "", promoted)
     bundle = release.previous.bundle
-    problems = [*_held(current, release, bundle)]
+    problems = [*_held(current, "rollback", release, bundle)]
+    if release.tracks[release.stable].bundle == bundle:
+        wrong = "there is nothing to go back to: `previous` names the bundle that is stable"
+        problems.append(_problem(current, "rollback", wrong, bundle, promoted))
     if release.retiring:
-        problems.append(_problem(current, "rollback", "the application is being retired", "", _command("retire --undo", current)))
+        undo = _command("retire --undo", current)
+        problems.append(_problem(current, "rollback", "the application is being retired", release.retiring.reason, undo))
     if problems:
         raise Refused(problems)
     standby = release.standby
     if swaps_back(release):
         assert standby is not None
         return _restore(release, standby.track, plan, now, by=by, reason=reason, hold=hold, part="")
-    reused = standby is not None and release.tracks[standby.track].bundle == bundle
-    name = standby.track if reused and standby is not None else free_name(release)
-    track = ReleasedTrack(bundle=bundle, weight=0, ready_for=100, floor=dict(floor) or None)
-    if reused:
-        track = _with(track, shifted=release.tracks[name].shifted)
-    after = _next(
-        release,
-        now,
-        candidate=name,
-        tracks={**release.tracks, name: track},
-        standby=None if reused else release.standby,
-        rollback=Restoring(by=by, reason=reason, hold=hold),
-    )
-    return Move("rollback", release, after, f"1 of 2: {bundle} gets pods for all requests on track {name}")
+    return _make_ready(release, runs_already(release, bundle), floor, Restoring(by=by, reason=reason, hold=hold), now)
+
+
+def _make_ready(release: Release, name: str | None, floor: Mapping[str, int], asked: Restoring, now: datetime) -> Move:
+    """The first part of a rollback: pods for all requests. `name`: the track that runs the bundle; None: it gets a new one."""
+    if name is None:
+        assert release.previous is not None
+        name, old = free_name(release), ReleasedTrack(bundle=release.previous.bundle, weight=0)
+    else:
+        old = release.tracks[name]
+    track = _with(old, ready_for=100, floor=_highest(old.floor or {}, floor))
+    reused = release.standby is None or release.standby.track == name
+    # What runs now will be the standby, in a commit that may not touch pods: whatever is in its place goes in this one.
+    tracks = dict(release.tracks) if reused else _without_standby(release, now)
+    after = _next(release, now, candidate=name, tracks={**tracks, name: track}, standby=None, rollback=asked)
+    return Move("rollback", release, after, f"1 of 2: {track.bundle} gets pods for all requests on track {name}")
 
 
 def _restore(release: Release, name: str, plan: Plan, now: datetime, *, by: str, reason: str, hold: bool, part: str) -> Move:
     """All requests to a track that is ready for them, which becomes stable; what ran is held and stays for a while."""
     old = release.stable
     bad = release.tracks[old].bundle
-    tracks = dict(release.tracks)
-    tracks[name] = _with(tracks[name], weight=100, ready_for=None, shifted=timestamp(now))
-    for other, said in release.tracks.items():
-        if other != name and said.weight:
-            tracks[other] = _with(said, weight=0, shifted=timestamp(now))
-    displaced = release.standby and release.standby.track != name
-    standby = release.standby if displaced else Standby(track=old, until=timestamp(now + plan.keep), capacity="full")
+    tracks = _split(release, name, 100, now)
+    tracks[name] = _with(tracks[name], ready_for=None)
+    # A standby that people named meanwhile stays where it has other pods than it would without that part.
+    other = release.standby is not None and release.standby.track != name and release.standby.capacity != "full"
+    standby = release.standby if other else Standby(track=old, until=timestamp(now + plan.keep), capacity="full")
     after = _next(
         release,
         now,
@@ -282,7 +310,8 @@ def hold(current: Current, bundle: str, now: datetime, *, by: str, reason: str) 
     """The bundle may not become a candidate."""
     release = _there(current, "hold")
     if release.candidate and release.tracks[release.candidate].bundle == bundle:
-        todo = f"{_command('canary abort', current)} takes it back and holds it"
+        aborting = _command("canary abort", current)
+        todo = f"end the rollback first: {aborting}" if release.rollback else f"{aborting} takes it back and holds it"
         raise _refused(current, "hold", "this bundle is the candidate", bundle, todo)
     after = _next(release, now, held=_holding(release, bundle, by, reason, now))
     return Move("hold", release, after, f"{bundle} is held: {reason}")
@@ -325,7 +354,10 @@ def _steady(current: Current, verb: str) -> Release:
         found = f"{release.candidate} ({track.bundle}) at {track.weight} %"
         finish_or_abort = f"{_command('canary finish', current)}, or {_command('canary abort', current)}"
         todo = f"end it first: {finish_or_abort} (with --no-hold if it is not to blame: a hotfix comes before it)"
-        problems.append(_problem(current, verb, "a candidate is on trial", found, todo))
+        wrong = "a candidate is on trial"
+        if release.rollback is not None:
+            wrong, todo = "a rollback is under way", _on_with_rollback(current)
+        problems.append(_problem(current, verb, wrong, found, todo))
     if release.retiring is not None:
         undo = _command("retire --undo", current)
         problems.append(_problem(current, verb, "the application is being retired", release.retiring.reason, undo))
@@ -349,22 +381,56 @@ def _not_paused(current: Current, release: Release, verb: str) -> list[Problem]:
     return [_problem(current, verb, "the rollout is paused", found, _command("canary resume", current))]
 
 
-def _held(current: Current, release: Release, bundle: str) -> list[Problem]:
+def _held(current: Current, verb: str, release: Release, bundle: str) -> list[Problem]:
     held = (release.held or {}).get(bundle)
     if held is None:
         return []
     found = f"by {held.by} at {held.at}: {held.reason}"
-    todo = f"take another bundle, or, if the reason is gone, {_command('unhold', current, bundle)}"
-    return [_problem(current, "promote", f"bundle {bundle} is held here", found, todo)]
+    another = "take another bundle" if verb == "promote" else _command("promote", current, "TAG")
+    todo = f"{another}, or, if the reason is gone, {_command('unhold', current, bundle)}"
+    return [_problem(current, verb, f"bundle {bundle} is held here", found, todo)]
+
+
+def _no_percent(current: Current, verb: str, weight: int) -> list[Problem]:
+    if 0 <= weight <= 100:
+        return []
+    return [_problem(current, verb, "a weight is a whole percent of the requests", str(weight), "name 0 to 100")]
+
+
+def _step(current: Current, release: Release) -> str:
+    """The command that goes on with the candidate."""
+    return _command("rollback" if release.rollback else "canary step", current)
+
+
+def _on_with_rollback(current: Current) -> str:
+    return f"go on with {_command('rollback', current)}, or give it up with {_command('canary abort', current)}"
+
+
+def _highest(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int] | None:
+    """Of two floors the higher one for each component; None for no floor at all."""
+    floor = {name: max(one.get(name, 0), other.get(name, 0)) for name in (*one, *other)}
+    return {name: pods for name, pods in floor.items() if pods > 0} or None
+
+
+def _without_standby(release: Release, now: datetime) -> dict[str, ReleasedTrack]:
+    """The tracks when the standby loses its part: it goes if it may, else it stays as small as it is until it drained."""
+    standby = release.standby
+    displaced = {standby.track} if standby else set[str]()
+    gone = {name for name in (*displaced, *(name for name, _ in leftovers(release))) if drained(release, name, now)}
+    if standby and standby.capacity == "cold":
+        gone |= displaced  # it has no pods
+    tracks = {name: track for name, track in release.tracks.items() if name not in gone}
+    if standby and standby.capacity == "warm" and standby.track in tracks:
+        tracks[standby.track] = _with(tracks[standby.track], ready_for=0, floor=None)
+    return tracks
 
 
 def _split(release: Release, candidate: str, weight: int, now: datetime) -> dict[str, ReleasedTrack]:
     """All tracks, with this weight for the candidate and the rest for stable."""
     wanted = {candidate: weight, release.stable: 100 - weight}
+    shifted = timestamp(_after(release, now))  # as `since`: two shifts in one second are two
     return {
-        name: track
-        if wanted.get(name, track.weight) == track.weight
-        else _with(track, weight=wanted[name], shifted=timestamp(now))
+        name: track if wanted.get(name, 0) == track.weight else _with(track, weight=wanted.get(name, 0), shifted=shifted)
         for name, track in release.tracks.items()
     }
 
@@ -375,8 +441,12 @@ def _holding(release: Release, bundle: str, by: str, reason: str, now: datetime)
 
 def _next(release: Release, now: datetime, **changes: Any) -> Release:
     """The release after a transition. `since` always rises, so that of two that race only one fits onto what was there."""
-    since = max(now, moment(release.since) + timedelta(seconds=1))
-    return _with(release, **{"break_glass": None, **changes, "since": timestamp(since)})
+    return _with(release, **{"break_glass": None, **changes, "since": timestamp(_after(release, now))})
+
+
+def _after(release: Release, now: datetime) -> datetime:
+    """Now, or a second after the last transition where a clock is behind."""
+    return max(now, moment(release.since) + timedelta(seconds=1))
 
 
 def _with(model: Any, **changes: Any) -> Any:

@@ -23,9 +23,9 @@ def with_capacity(
 ) -> ResolvedMap:
     """The component with the `min_replicas` that its track's part in the release asks for.
 
-    `tree` is release.yaml with its lines; `live_min` the environment's minimum of a live track, in pods. A candidate, and any
-    other track with `ready_for`, has max(live_min, its floor, ceil(ready_for percent of the configured minimum)) pods; a warm
-    standby one; all others what is configured, or their floor where that is more.
+    `tree` is release.yaml with its lines; `live_min` the environment's minimum of a candidate, in pods. A track without all its
+    pods has max(live_min, its floor, ceil(ready_for percent of the configured minimum)); a warm standby one; all others what is
+    configured, or their floor where that is more.
     """
     configured = leaf_at(component, MIN_REPLICAS)
     if configured is None or configured.value is ABSENT:
@@ -36,7 +36,7 @@ def with_capacity(
         )
     state = release.tracks[track]
     minimum = int(str(configured.value))
-    small = track == release.candidate or state.ready_for is not None
+    small = not has_all_pods(release, track)
     ready = (state.ready_for or 0) if small else 100
     share = math.ceil(ready * minimum / 100)
     word = "candidate" if track == release.candidate else "track"
@@ -64,6 +64,18 @@ def with_capacity(
             )
         )
     return _with_minimum(component, pods, Said(said.layer, said.place, pods, said.note, True))
+
+
+def has_all_pods(release: Release, track: str) -> bool:
+    """Whether a track (no warm or cold standby) has its full capacity; otherwise it is ready for a part of the requests.
+
+    Rollback's own candidate, once it is ready for everything, is as large as the stable track that it becomes: the commit that
+    sends it all requests must not touch its pods.
+    """
+    state = release.tracks[track]
+    if track == release.candidate:
+        return release.rollback is not None and state.ready_for == 100
+    return state.ready_for is None
 
 
 def _with_minimum(component: ResolvedMap, pods: int, said: Said) -> ResolvedMap:
