@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, context, diff, render, schemas, validate
+from bento_gitops.cli import bundle, chart, context, diff, release, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -33,7 +33,9 @@ app.command()(render.explain)
 app.command()(validate.validate)
 app.command()(diff.diff)
 app.command()(diff.cost)
+release.register(app)
 app.add_typer(bundle.app, name="bundle")
+app.add_typer(chart.app, name="chart")
 app.add_typer(schemas.app, name="schemas")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from bento_gitops.model.release import Release
 from bento_gitops.operations import releases
 from bento_gitops.operations.deciding import Decision, Planned, Request, decided, nothing, opened
-from bento_gitops.operations.recording import record
+from bento_gitops.operations.recording import recorded
 from bento_gitops.operations.situation import Situation
 from bento_gitops.releasing import stepping, transitions
 from bento_gitops.repository.files import Tree
@@ -27,7 +27,7 @@ def step(tree: Tree, root: Path, request: Request) -> Decision:
         return nothing("hold", situation, found.reason, found)
     if found.deed == "record":
         assert release.candidate is not None
-        return replace(record(tree, asked, release.candidate), step=found)
+        return replace(recorded(tree, asked, release.candidate), step=found)
     if found.deed == "prepare":
         planned = releases.prepare(situation, asked, found.weight)
     elif found.deed == "shift":

@@ -68,6 +68,8 @@ class Decision:
     """All files before and after."""
     step: Step | None = None
     """What `canary step` decided, and why."""
+    good: bool = True
+    """Whether what was looked at is as it should be; only `verify` says no without refusing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,19 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Evidence
+from bento_gitops.model.gate import Gate
 from bento_gitops.model.layout import evidence_file
-from bento_gitops.model.problem import Place, Problem, Refused
+from bento_gitops.model.problem import Place, Problem, Refused, did_you_mean
 from bento_gitops.operations.deciding import Decision, Request, nothing, observed, opened
 from bento_gitops.releasing import evidence as evidences
+from bento_gitops.releasing.gates import failing
 from bento_gitops.releasing.message import BUNDLE, BY, TARGET, TRANSITION, message_of, one_line
 from bento_gitops.repository.changes import Proposal, change
 from bento_gitops.repository.editing import edited, fresh
 from bento_gitops.repository.files import OverlayTree, Tree, contents
 
 
-def record(tree: Tree, request: Request, track: str) -> Decision:
+def verify(tree: Tree, request: Request, track: str | None, *, record: bool) -> Decision:
+    """What an observation shows of a track's bundle; with `record` it goes into the bundle's evidence.
+
+    Raises Refused without an observation that can be used, and for a track that is not there.
+    """
+    situation = opened(tree, request)
+    release = situation.release
+    name = track or ((release.candidate or release.stable) if release else "")
+    if release is not None and name not in release.tracks:
+        todo = did_you_mean(name, release.tracks)
+        raise Refused([Problem(Place(situation.file), "verify", "there is no such track", f"'{name}'", todo)])
+    if record:
+        decision = recorded(tree, request, name)
+    else:
+        decision = nothing("verify", situation, "looked at what runs; nothing is recorded", None)
+    seen, why = observed(situation, request)
+    if seen is None or release is None:
+        todo = "give one: --observation FILE"
+        found = why or "nothing runs here"
+        raise Refused([Problem(Place(situation.file), "verify", "there is nothing to judge by", found, todo)])
+    differs = evidences.as_in_git(seen, release)
+    lacking = evidences.not_ready(seen, name, situation.pods(name))
+    check = seen.verification if seen.verification and seen.verification.track == name else None
+    gates = [
+        Gate("live", "failed" if differs else "passed", "; ".join(differs) or "as Git says"),
+        Gate(
+            "ready",
+            "not looked" if lacking is None else "failed" if lacking else "passed",
+            "nobody looked at its pods" if lacking is None else ", ".join(lacking) or "every component has its pods",
+        ),
+        Gate(
+            "answers",
+            "not looked" if check is None else "passed" if check.passed else "failed",
+            "nobody checked" if check is None else f"{check.checks} checks, failed: {', '.join(check.failed) or 'none'}",
+        ),
+    ]
+    return replace(decision, gates=tuple(gates), good=not failing(gates))
+
+
+def recorded(tree: Tree, request: Request, track: str) -> Decision:
     """`verify --record`, and `canary step` at a new weight: what was observed of a track's bundle goes into its evidence.
 
     Raises Refused where nothing of the observation can be recorded.

@@ -16,7 +16,7 @@ from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, lea
 from bento_gitops.layers.overriding import ended
 from bento_gitops.layers.reading import Read
 from bento_gitops.layers.resolving import Resolution, Sources, resolve
-from bento_gitops.model.base import timestamp
+from bento_gitops.model.base import moment, timestamp
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.evidence import Evidence, Observation
 from bento_gitops.model.files import Environment, Overrides
@@ -122,6 +122,23 @@ class Situation:
             todo = did_you_mean(tag, known) if known else _HELPFUL
             raise InvalidInput([Problem(Place(path), "", "there is no such bundle", f"'{tag}'", todo)])
         return found.value
+
+    def next_bundle(self) -> str:
+        """The bundle that would come next: what is stable in `promotion.from`, else the newest one.
+
+        Raises InvalidInput where there is none.
+        """
+        application = self.target.application
+        promotion = self.environment.value.promotion
+        if promotion is not None and promotion.source is not None:
+            release = self.fleet.file(release_file(f"{promotion.source}/{application}"), Release, needed=False)
+            if release is not None:
+                return release.value.tracks[release.value.stable].bundle
+        tags = self.fleet.tags(application)
+        if not tags:
+            place = Place(f"bundles/{application}")
+            raise InvalidInput([Problem(place, "", "there is no bundle of this application", "", _HELPFUL)])
+        return max(tags, key=lambda tag: moment(self.bundle(tag).created))
 
     def binding(self, tag: str) -> Binding:
         """What evidence of a bundle must be bound to, here and now. Raises InvalidInput where it cannot run here."""

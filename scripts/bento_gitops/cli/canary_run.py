@@ -1,0 +1,75 @@
+"""`canary run`: one step after the other until the candidate is stable or gone, with what it waits for on the screen."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bento_gitops.cli import console, context
+from bento_gitops.cli.changing import Application, Options, told
+
+if TYPE_CHECKING:
+    from bento_gitops.operations.carrying_out import Carried
+    from bento_gitops.operations.deciding import Decision, Request
+    from bento_gitops.repository.files import Tree
+
+
+def run(
+    target: Application,
+    every: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two looks.")] = 15,
+    at_most: Annotated[float, typer.Option("--for", min=1, help="Minutes until it gives up; the rollout stays as it is.")] = 180,
+    *,
+    options: Options,
+) -> None:
+    """Steps on until the candidate is stable or gone. Each look reads --observation anew; safe to end and to start again.
+
+    Ends with 0 when there is nothing left to wait for, with 4 when the candidate was taken back, with 5 when the time is up.
+    """
+    if options.observation is None or str(options.observation) == "-":
+        raise typer.BadParameter("name a file that is kept fresh, for it is read again and again: --observation FILE")
+    if not options.dry_run and not (options.commit or options.push):
+        raise typer.BadParameter("say where the steps go: --commit or --push")
+    end = time.monotonic() + at_most * 60
+    shown = ""
+    while True:
+        carried = _step(target, options)
+        decision = carried.decision
+        assert decision.step is not None, "a step says what it found"
+        if decision.proposal is not None or decision.step.over:
+            told(carried, options)
+            shown = ""
+        else:
+            shown = _waiting(decision.step.reason, shown)
+        if decision.step.deed == "abort":
+            raise typer.Exit(4)
+        if decision.step.over or decision.step.deed in ("finish", "rollback") or options.dry_run:
+            return
+        if time.monotonic() + every > end:
+            console.note(f"note: {at_most:g} minutes are over; the rollout stays as it is, and can be run again")
+            raise typer.Exit(5)
+        time.sleep(every)
+
+
+def _step(target: str, options: Options) -> Carried:
+    def decide(tree: Tree, request: Request) -> Decision:
+        from bento_gitops.operations import canary_step
+
+        return canary_step.step(tree, context.root, request)
+
+    return options.carry_out(target, decide)
+
+
+def _waiting(reason: str, shown: str) -> str:
+    """Shows what it waits for: in place on a terminal, elsewhere each new reason once; what is shown now."""
+    now = datetime.now(UTC).strftime("%H:%M:%S")
+    if sys.stdout.isatty():
+        sys.stdout.write(f"\r\x1b[K{now}  {reason}")
+        sys.stdout.flush()
+    elif reason != shown:
+        console.line(f"{now}  {reason}")
+        sys.stdout.flush()
+    return reason

@@ -1,0 +1,222 @@
+"""What all changing commands share: their options, who asks, where the change goes, and how its outcome is told."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bento_gitops.cli import console, context
+
+if TYPE_CHECKING:
+    from bento_gitops.model.evidence import Observation
+    from bento_gitops.operations.carrying_out import Carried
+    from bento_gitops.operations.deciding import Decision, Request
+    from bento_gitops.repository.files import Tree
+
+Application = Annotated[str, typer.Argument(metavar="ENV/APP", help="An application in an environment.")]
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="A bundle's tag.")]
+_MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of one call."""
+
+    dry_run: bool
+    commit: bool
+    push: bool
+    pr: bool
+    pr_body: Path | None
+    branch: str | None
+    remote: str | None
+    reason: str
+    break_glass: str
+    observation: Path | None
+    as_json: bool
+    now: datetime | None
+
+    def request(self, target: str) -> Request:
+        """What the command is told. Raises InvalidInput for an observation that is none."""
+        from bento_gitops.operations.deciding import Request
+
+        now = self.now or datetime.now(UTC)
+        now = now if now.tzinfo else now.replace(tzinfo=UTC)
+        return Request(
+            target=target.strip("/"),
+            now=now.astimezone(UTC),
+            by=_who(),
+            reason=self.reason,
+            observation=observation_in(self.observation),
+            break_glass=self.break_glass,
+        )
+
+    def carry_out(self, target: str, decide: Callable[[Tree, Request], Decision]) -> Carried:
+        """Decides and delivers; writes the body where it was asked for."""
+        from bento_gitops.operations.carrying_out import Where, carry_out
+
+        request = self.request(target)
+        to = "pr" if self.pr else "push" if self.push else "commit" if self.commit else "files"
+        carried = carry_out(
+            context.root,
+            request,
+            lambda tree: decide(tree, request),
+            Where(to, self.branch, self.remote),
+            dry_run=self.dry_run,
+            wants_body=self.pr_body is not None,
+        )
+        if self.pr_body is not None:
+            self.pr_body.write_text(carried.body, encoding="utf-8")
+        return carried
+
+
+_SHARED: dict[str, tuple[Any, Any]] = {
+    "dry_run": (Annotated[bool, typer.Option("--dry-run", help="Decide and show; write nothing.")], False),
+    "commit": (Annotated[bool, typer.Option("--commit", help="Decide on HEAD and commit.")], False),
+    "push": (
+        Annotated[bool, typer.Option("--push", help="Decide on the remote's branch, commit on top of it and push.")],
+        False,
+    ),
+    "pr": (Annotated[bool, typer.Option("--pr", help="As --push, to a branch of its own, and open a pull request (gh).")], False),
+    "pr_body": (
+        Annotated[Path | None, typer.Option("--pr-body", metavar="FILE", help="Write the text of the pull request there.")],
+        None,
+    ),
+    "branch": (
+        Annotated[str | None, typer.Option(help="The remote's branch; without it the one that yours follows.")],
+        None,
+    ),
+    "remote": (Annotated[str | None, typer.Option(help="Without it the one that your branch follows, else origin.")], None),
+    "reason": (Annotated[str, typer.Option(help="Why; it goes into the commit.")], ""),
+    "break_glass": (
+        Annotated[str, typer.Option("--break-glass", metavar="REASON", help="Pass failing gates; recorded with the reason.")],
+        "",
+    ),
+    "observation": (
+        Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="What was seen live (kind: Observation); - reads standard input."),
+        ],
+        None,
+    ),
+    "as_json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
+    "now": (
+        Annotated[
+            datetime | None,
+            typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], metavar="TIME", help="The time to decide by (for tests)."),
+        ],
+        None,
+    ),
+}
+
+
+def changing(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with a parameter `options`, as one that takes all options of a change."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    shared = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+        for name, (annotation, default) in _SHARED.items()
+    ]
+
+    @functools.wraps(command)
+    def called(**given: Any) -> None:
+        options = Options(**{name: given.pop(name) for name in _SHARED})
+        if [options.commit, options.push, options.pr].count(True) > 1:
+            raise typer.BadParameter("use one of --commit, --push and --pr")
+        command(**given, options=options)
+
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
+    vars(called)["__signature__"] = signature.replace(parameters=parameters)
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
+
+
+def observation_in(file: Path | None) -> Observation | None:
+    """The observation in a file. Raises InvalidInput."""
+    if file is None:
+        return None
+    from bento_gitops.layers.reading import read
+    from bento_gitops.model.evidence import Observation
+    from bento_gitops.model.problem import InvalidInput, Place, Problem
+
+    name = "standard input" if str(file) == "-" else str(file)
+    try:
+        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise InvalidInput(
+            [Problem(Place(name), "--observation", f"cannot be read: {error.strerror}", "", "name a file")]
+        ) from None
+    return read(text, name, Observation).value
+
+
+def told(carried: Carried, options: Options) -> None:
+    """Prints what became of a change."""
+    decision, delivered = carried.decision, carried.delivered
+    if options.as_json:
+        console.document(_as_json(carried, options))
+        return
+    console.line(f"{decision.target}: {decision.says}", "bold" if decision.proposal else "")
+    for gate in decision.gates:
+        style = "red" if gate.outcome == "failed" else "" if gate.outcome == "passed" else "yellow"
+        console.line(f"  {_MARKS[gate.outcome]:<10}  {gate.name}: {gate.evidence}", style)
+    for note in decision.notes:
+        console.note(f"note: {note}")
+    if decision.proposal is not None:
+        paths = [change.path for change in decision.proposal.effective()]
+        word = "would change" if options.dry_run else "changed"
+        for path in paths:
+            console.line(f"  {word}: {path}")
+    if delivered.commit:
+        console.line(f"  commit: {delivered.commit[:12]}" + (f" on {delivered.pushed}" if delivered.pushed else ""))
+    if delivered.url:
+        console.line(f"  pull request: {delivered.url}")
+    for note in delivered.notes:
+        console.note(f"note: {note}")
+    if options.pr_body is not None:
+        console.line(f"  body: {options.pr_body}")
+    if decision.next and not options.dry_run:
+        console.line(f"next: {decision.next[0]}")
+        for other in decision.next[1:]:
+            console.line(f"  or: {other}")
+
+
+def _as_json(carried: Carried, options: Options) -> dict[str, object]:
+    decision, delivered = carried.decision, carried.delivered
+    return {
+        "target": str(decision.target),
+        "transition": decision.transition,
+        "says": decision.says,
+        "changed": decision.proposal is not None and not options.dry_run,
+        "paths": [change.path for change in decision.proposal.effective()] if decision.proposal else [],
+        "gates": [
+            {"name": gate.name, "outcome": gate.outcome, "evidence": gate.evidence, "mend": gate.mend} for gate in decision.gates
+        ],
+        "notes": [*decision.notes, *delivered.notes],
+        "commit": delivered.commit,
+        "pushed": delivered.pushed,
+        "pull_request": delivered.url,
+        "next": list(decision.next),
+        "release": decision.after.model_dump(exclude_none=True) if decision.after else None,
+    }
+
+
+def _who() -> str:
+    """Who asks, as Git knows them."""
+    from bento_gitops.tools import git
+
+    known = git.identity(context.root)
+    if known:
+        return known
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

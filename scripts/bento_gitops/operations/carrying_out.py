@@ -1,0 +1,107 @@
+"""From a decision to what people see of it: files, a commit, a push or a pull request with its body; or nothing, to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bento_gitops.operations.deciding import Decision, Request
+from bento_gitops.releasing.message import one_line
+from bento_gitops.repository.changes import Proposal
+from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, base_of, deliver
+from bento_gitops.repository.files import Tree
+
+Decide = Callable[[Tree], Decision]
+To = Literal["files", "commit", "push", "pr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a change goes: to files, a commit, a remote's branch, a pull request into that."""
+
+    to: To = "files"
+    branch: str | None = None
+    """The remote's branch; without it the one that the checked-out branch follows."""
+    remote: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A decision, and what became of it."""
+
+    decision: Decision
+    delivered: Delivered
+    body: str
+    """The text of its pull request; empty where nobody asked for it."""
+
+
+def carry_out(
+    root: Path, request: Request, decide: Decide, where: Where, *, dry_run: bool = False, wants_body: bool = False
+) -> Carried:
+    """Decides and delivers. With `dry_run` the decision is made on the tree that it would be made on, and nothing is written.
+
+    Raises what `decide` and `deliver` raise.
+    """
+    made: list[Decision] = []
+
+    def propose(tree: Tree) -> Proposal | None:
+        made.append(decide(tree))
+        return made[-1].proposal
+
+    def body() -> str:
+        return body_of(made[-1], request)
+
+    how = _how(where, made, body)
+    if dry_run:
+        propose(base_of(root, how))
+        return Carried(made[-1], Delivered(), body() if wants_body else "")
+    delivered = deliver(root, propose, how)
+    return Carried(made[-1], delivered, body() if wants_body else "")
+
+
+def _how(where: Where, made: list[Decision], body: Callable[[], str]) -> How:
+    match where.to:
+        case "files":
+            return Files()
+        case "commit":
+            return Commit()
+        case "push":
+            return Push(where.branch, where.remote)
+        case "pr":
+            return PullRequest(
+                branch=lambda _tree, _proposal: branch_of(made[-1]),
+                title=lambda _tree, proposal: proposal.message.partition("\n")[0],
+                body=lambda _tree, _proposal: body(),
+                base=where.branch,
+                remote=where.remote,
+            )
+
+
+def branch_of(decision: Decision) -> str:
+    """The branch of a decision's pull request: the same for the same change, so that a second run replaces the first."""
+    release = decision.after
+    track = release.candidate or release.stable if release else ""
+    bundle = release.tracks[track].bundle if release else "application"
+    return f"bento-gitops/{decision.target.environment}/{decision.target.application}/{decision.transition}-{bundle}"
+
+
+def body_of(decision: Decision, request: Request) -> str:
+    """The text of the pull request that would make the decision."""
+    from bento_gitops.operations.diff import compare
+    from bento_gitops.reviewing.body import body
+
+    if decision.trees is None:
+        return ""
+    before, after = decision.trees
+    review = compare(before, after, str(decision.target), base="before")
+    title = f"{decision.target}: {decision.transition}. {decision.says[:1].upper()}{decision.says[1:]}."
+    return body(
+        review,
+        title=title,
+        gates=decision.gates,
+        reason=one_line(request.reason),
+        by=one_line(request.by),
+        next_steps=decision.next,
+    )
