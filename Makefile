@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .tools/.ready
 
-# The Git ref that bundles are compared with: what was recorded there must not have changed.
+# The Git ref that bundles and releases of the chart are compared with: what was recorded there must not have changed.
 export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
 
 CODE := $(wildcard scripts tests benchmarks examples)
@@ -67,11 +67,12 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@$(BIN)/bento-gitops schemas generate --check
 	@$(BIN)/bento-gitops bundle verify $${BASE:+--base "$$BASE"}
+	@$(BIN)/bento-gitops chart verify $${BASE:+--base "$$BASE"}
 	@$(BIN)/bento-gitops render --check
 
 .PHONY: test
 test: $(TOOLS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
-	@$(BIN)/bento-gitops validate --thorough
+	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
 
@@ -94,4 +95,4 @@ bench: $(TOOLS) ## times render and validate on 100 made-up applications beside 
 
 .PHONY: golden
 golden: $(READY) ## writes the golden files of the tests anew; look at the difference before you commit it
-	@RENEW_GOLDEN=1 $(BIN)/python -m pytest -n 0 tests/rendering
+	@RENEW_GOLDEN=1 $(BIN)/python -m pytest -n 0 tests/rendering tests/reviewing/test_bodies.py

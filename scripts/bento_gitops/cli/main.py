@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, context, diff, release, render, schemas, validate
+from bento_gitops.cli import bundle, chart, context, diff, look, release, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -33,6 +33,8 @@ app.command()(render.explain)
 app.command()(validate.validate)
 app.command()(diff.diff)
 app.command()(diff.cost)
+app.command()(look.status)
+app.command()(look.history)
 release.register(app)
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(chart.app, name="chart")

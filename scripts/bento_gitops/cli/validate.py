@@ -17,12 +17,15 @@ def validate(
         str | None, typer.Argument(metavar="[ENV[/APP]]", help="One environment, or one application in it; all without it.")
     ] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Also render 25 times, and with Helm 3.19, and compare.")] = False,
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="Also refuse what makes a rollback smaller than it was at this Git ref.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Renders the objects of every application and checks them: schemas of four Kubernetes versions, references."""
+    """Renders the objects of every application, as they are and as rollback would leave them, and checks them."""
     from bento_gitops.operations import validate as operation
 
-    report = operation.validate(context.root, target, thorough=thorough)
+    report = operation.validate(context.root, target, thorough=thorough, base=base)
     if as_json:
         console.document(_as_json(report))
     else:

@@ -116,7 +116,7 @@ def opened(tree: Tree, request: Request) -> Situation:
     fleet.chosen(environment)
     if Target(environment, application) not in fleet.targets() and not fleet.tags(application):
         fleet.chosen(request.target)
-    return Situation(tree, Target(environment, application), request.now)
+    return Situation(tree, Target(environment, application), request.now, fleet)
 
 
 def decided(situation: Situation, root: Path, request: Request, planned: Planned) -> Decision:

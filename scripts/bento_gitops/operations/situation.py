@@ -43,10 +43,7 @@ class Situation:
     tree: Tree
     target: Target
     now: datetime
-
-    @cached_property
-    def fleet(self) -> Fleet:
-        return Fleet(self.tree)
+    fleet: Fleet
 
     @property
     def file(self) -> str:
@@ -168,7 +165,7 @@ class Situation:
             place = Place(environment_file(self.target.environment))
             todo = did_you_mean(promotion.source, known)
             raise InvalidInput([Problem(place, "promotion.from", "no such environment", f"'{promotion.source}'", todo)])
-        there = Situation(self.tree, Target(promotion.source, self.target.application), self.now)
+        there = Situation(self.tree, Target(promotion.source, self.target.application), self.now, self.fleet)
         binding, trouble = None, ""
         try:
             binding = there.binding(tag)

@@ -18,7 +18,8 @@ from bento_gitops.model.problem import Place, Problem
 from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.objects import checker
 from bento_gitops.operations.render import render_fleet
-from bento_gitops.repository.files import WorkingTree
+from bento_gitops.operations.rollback_state import problems_of_rollback
+from bento_gitops.repository.files import GitTree, WorkingTree
 from bento_gitops.repository.fleet import Fleet
 from bento_gitops.tools import helm
 
@@ -66,8 +67,10 @@ class Report:
         return dict(sorted(total.items()))
 
 
-def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Report:
-    """Checks ENV, ENV/APP or everything, as its sources say it now.
+def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: str | None = None) -> Report:
+    """Checks ENV, ENV/APP or everything, as its sources say it now, and as rollback would leave it.
+
+    With `base`, a Git ref, what rollback has is compared with what it had there.
 
     Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
     """
@@ -80,7 +83,14 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False) -> Repor
         namespaces[name] = Namespace(environment.value.cluster, environment.value.namespace)
     values = {str(one.target): one.text for one in rendered}
     charts = {str(one.target): root / one.chart for one in rendered}
-    return validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
+    report = validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
+    before = GitTree(root, base) if base else None
+    rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(root), before)
+    found = {str(target): problems for target, problems in rollbacks.items()}
+    return Report(
+        tuple(replace(one, problems=tuple(sorted({*one.problems, *found[one.application]}))) for one in report.checked),
+        report.versions,
+    )
 
 
 def validate_values(
