@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from serving_chart import CHART, Map, Rendered, binary, said
+from bento_gitops.checking.application import Checker, Outcome
+from bento_gitops.checking.custom_resources import CustomResourceSchemas
+from bento_gitops.checking.kubernetes_schemas import KubernetesSchemas
+from bento_gitops.checking.rendered import Document
+from bento_gitops.tools import schema_package
+from serving_chart import CHART, ROOT, Map, Rendered, binary, said
 
 
 @functools.cache
@@ -48,3 +53,15 @@ def template(helm: Path) -> Callable[..., str]:
 def render(template: Callable[..., str]) -> Callable[..., Rendered]:
     """The objects for values, given as a map or as a file."""
     return lambda values, *arguments, **options: Rendered(_objects(template(values, *arguments, **options)))
+
+
+@pytest.fixture(scope="session")
+def checks() -> Callable[[Sequence[Map]], Outcome]:
+    """All that is wrong with the objects of a render, by the repository's own schemas."""
+
+    def schema(path: str) -> Map | None:
+        file = ROOT / "schemas/custom-resources" / path
+        return json.loads(file.read_bytes()) if file.is_file() else None
+
+    checker = Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(schema))
+    return lambda objects: checker.check([Document("app", "", json.dumps(found)) for found in objects])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from routers import routed
 from serving_chart import CI, Rendered, component, tickets, two_tracks
 
 Render = Callable[..., Rendered]
@@ -90,6 +91,17 @@ def test_the_gateway_s_pods_reach_the_apis_alone(render: Render) -> None:
     found = render(two_tracks(monitoring=MONITORED))
     reached = {name for name, labels in pods(found).items() if allows(found, "Ingress", labels, GATEWAY, 3000)}
     assert reached == {"tickets-blue-tickets", "tickets-green-tickets"}
+
+
+@pytest.mark.parametrize("controller", ["gateway", "istio", "nginx", "traefik"])
+def test_behind_any_controller_its_pods_alone_reach_the_apis(render: Render, controller: str) -> None:
+    found = render(two_tracks(routing={"gateway": None, **routed(controller)}))
+    for other, reached in (
+        (("proxies", {"app": "proxy"}), {"tickets-blue-tickets", "tickets-green-tickets"}),
+        (("proxies", {"app": "other"}), set()),
+        (("gateways", {"app": "proxy"}), set()),
+    ):
+        assert {name for name, labels in pods(found).items() if allows(found, "Ingress", labels, other, 3000)} == reached
 
 
 def test_prometheus_reaches_every_pod_and_without_monitoring_none(render: Render) -> None:

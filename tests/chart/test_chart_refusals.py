@@ -74,8 +74,14 @@ def test_the_readme_s_command_works(template: Template) -> None:
         ({"tracks": {"blue": {"weight": 99.5}}}, "/tracks/blue/weight"),
         ({"tracks": {"Blue_1": {}}}, "Blue_1"),
         ({"routing": {"controller": "haproxy"}}, "/routing/controller"),
-        ({"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": []}}}}}, "/routing/rules/acme/headers/x-tenant"),
-        ({"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": ["`"]}}}}}, "/routing/rules/acme/headers/x-tenant"),
+        (
+            {"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": []}}}}},
+            "/routing/rules/acme/headers/x-tenant",
+        ),
+        (
+            {"routing": {"rules": {"acme": {"track": "blue", "headers": {"x-tenant": ["`"]}}}}},
+            "/routing/rules/acme/headers/x-tenant",
+        ),
         ({"routing": {"mirror": {"track": "blue", "percent": 101}}}, "/routing/mirror/percent"),
     ],
 )
