@@ -59,15 +59,15 @@ def show(review: Review, *, full: bool = False) -> None:
     if not review.applications:
         console.line(f"no object of any application changes, compared with {review.base}")
     else:
-        rows = [
-            [one.environment, one.application, one.headline, one.risk, amount(one.cost.difference)] for one in review.applications
-        ]
+        rows = [[one.environment, one.application, one.headline, one.risk, amount(one.cost)] for one in review.applications]
         console.table(["ENVIRONMENT", "APPLICATION", "WHAT", "RISK", f"A MONTH {review.currency}".rstrip()], rows)
     shown = review.applications if full else review.applications[:MOST]
     for one in shown:
         _show(one, review.currency, full=full)
     if len(shown) < len(review.applications):
         console.note(f"{len(review.applications) - len(shown)} more applications change; name one, or say --full, to see how")
+    if review.chart_files:
+        console.line(f"files of the chart that change: {', '.join(review.chart_files)}")
     for risk in review.risks:
         console.line(f"{risk.level}: {risk.kind}: {risk.reason}", _STYLES[risk.level])
     for found in review.files:

@@ -7,6 +7,7 @@ one is what there is to say of it.
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ _FILES = (
 )
 _WITHOUT_EFFECT = ("README.md", ".helmignore", "templates/NOTES.txt")
 """Files of a chart that no object comes from, as everything in ci/."""
+_LINE = re.compile(r":[0-9]+")
 
 
 def diff(root: Path, wanted: str | None, base: str | None = None) -> Review:
@@ -87,6 +89,7 @@ def compare(before: Tree, after: Tree, wanted: str | None, *, base: str) -> Revi
             currency=_currency(new.fleet) or _currency(old.fleet),
             looked_at=len(chosen),
             risks=of_all(applications),
+            chart_files=tuple(_chart_files(paths, readers, applications)),
         )
 
 
@@ -285,7 +288,8 @@ def _reviewed(targets: Sequence[Target], old: _Opened, new: _Opened) -> Iterator
         if before is None and after is None:
             continue
         if after is not None:
-            notes[target] += afters[target].notes
+            known = {_LINE.sub("", note) for note in (befores[target].notes if target in befores else ())}
+            notes[target] += [note for note in afters[target].notes if _LINE.sub("", note) not in known]
         comparison = Comparison(target.environment, target.application, None if spoilt else before, after)
         review = reviewed(comparison, notes[target])
         if review is not None:
@@ -395,6 +399,24 @@ def _files(
         found = file_review(path, old.content(path), new.content(path), told, used=used)
         if found is not None:
             yield found
+
+
+MOST_OF_A_CHART = 10
+"""Files of a chart that are named one by one."""
+
+
+def _chart_files(
+    paths: Sequence[str], readers: Mapping[str, Collection[Target]], applications: Sequence[ApplicationReview]
+) -> Iterator[str]:
+    """The files of charts that something is rendered with; those of a new version as their folder."""
+    showing = {one.target for one in applications}
+    folders: dict[str, list[str]] = {}
+    for path in paths:
+        if path.startswith("charts/") and any(str(target) in showing for target in readers[path]):
+            depth = 4 if path.startswith(f"{RELEASES}/") else 2
+            folders.setdefault("/".join(path.split("/")[:depth]), []).append(path)
+    for folder, found in folders.items():
+        yield from found if len(found) <= MOST_OF_A_CHART else [f"{folder} ({len(found)} files)"]
 
 
 def _currency(fleet: Fleet) -> str:

@@ -6,11 +6,13 @@ where that value itself changed, prefers one that reads the same in both places,
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bento_gitops.layers.marked import Plain
+from bento_gitops.layers.marked import place_of as place_at
 from bento_gitops.reviewing.comparing import Comparison
 from bento_gitops.reviewing.objects import Field, ObjectChange
 from bento_gitops.reviewing.values import Stated, ValueChange
@@ -44,19 +46,25 @@ class Origin:
 
     sure: tuple[ValueChange, ...] = ()
     """The values that it comes from."""
+    tracks: tuple[str, ...] = ()
+    """Tracks that come or go, each with the place that says so."""
     chart: bool = False
     """It comes from the chart, which differs."""
 
     def __str__(self) -> str:
         if self.sure:
             return "; ".join(f"{change.path} ({said_at(change)})" for change in self.sure)
+        if self.tracks:
+            return "; ".join(self.tracks)
         return "chart" if self.chart else "one of the settings above"
 
 
 def said_at(change: ValueChange) -> str:
-    """The places that say a value, before and after: one where it is the same line."""
-    before, after = (place_of(side) for side in (change.before, change.after))
-    return before or after if before == after or not (before and after) else f"{before} -> {after}"
+    """Where a value is said: the line after the change, and the one before where that is in another file."""
+    before, after = change.before, change.after
+    if not before or not after or before.place.file == after.place.file:
+        return place_of(after or before)
+    return f"{place_of(before)} -> {place_of(after)}"
 
 
 def place_of(stated: Stated | None) -> str:
@@ -81,9 +89,30 @@ def behind(comparison: Comparison, change: ObjectChange, field: Field) -> Origin
     found = same or named or (fitting if settings else [])
     if found:
         return Origin(tuple(found))
+    tracks = _tracks_in(field, comparison)
+    if tracks:
+        return Origin(tracks=tracks)
     if comparison.chart_changed:
         return Origin(chart=True)
     return Origin(comparison.values if len(comparison.values) == 1 else ())
+
+
+def _tracks_in(field: Field, comparison: Comparison) -> tuple[str, ...]:
+    """The tracks that come or go, of which a field speaks."""
+    said = json.dumps([field.path, field.before, field.after])
+    found: list[str] = []
+    for side, other, word in (
+        (comparison.after, comparison.runs_before, "is new"),
+        (comparison.before, comparison.runs_after, "is removed"),
+    ):
+        if side is None:
+            continue
+        found += [
+            f"track {name} {word} ({place_at(side.sources.release.tree, 'tracks', name)})"
+            for name in side.release.tracks
+            if name not in other.tracks and re.search(rf"\b{name}\b", said)
+        ]
+    return tuple(found)
 
 
 def _settings(kind: str, pointer: str) -> Iterator[re.Pattern[str]]:

@@ -95,8 +95,12 @@ class _Writer:
             parts.append("  \n".join(filter(None, words)))
         if review.applications:
             parts.append(self.overview())
+        if review.chart_files:
+            names = ", ".join(code(path, 200) for path in review.chart_files[:12])
+            more = f" and {len(review.chart_files) - 12} more" if len(review.chart_files) > 12 else ""
+            parts.append(f"**Files of the chart that change:** {names}{more}")
         if review.risks:
-            parts.append("\n".join(self.risk(risk) for risk in review.risks))
+            parts.append("**Risk of the whole**\n\n" + "\n".join(self.risk(risk) for risk in review.risks))
         if gates:
             parts.append(_gates(gates))
         groups = _groups(review.applications)
@@ -132,7 +136,10 @@ class _Writer:
         shown = ", ".join(f"{levels[level]} {level}" for level in reversed(LEVELS) if levels[level])
         count = len(review.applications)
         named = ", ".join(environments[:10]) + (f" and {len(environments) - 10} more" if len(environments) > 10 else "")
-        return f"**{count} applications change, in {prose(named)}.** Risk **{review.risk}** ({shown}); {cost}; {compared}."
+        what = prose(_mostly(review.applications), 600)
+        return (
+            f"**{count} applications change, in {prose(named)}: {what}.** Risk **{review.risk}** ({shown}); {cost}; {compared}."
+        )
 
     def overview(self) -> str:
         ordered = sorted(self.review.applications, key=lambda one: -LEVELS.index(one.risk))
@@ -142,11 +149,11 @@ class _Writer:
                 prose(one.application, 63),
                 prose(one.headline, 2 * self.room.longest),
                 _bold_if_high(one.risk),
-                amount(one.cost.difference),
+                amount(one.cost),
             ]
             for one in ordered[: self.room.rows]
         ]
-        heading = f"cost a month, {self.review.currency or 'no prices'} (least / most)"
+        heading = f"cost a month, {self.review.currency or 'no prices'} (fewest / most pods)"
         text = table(["environment", "application", "what", "risk", heading], rows, right=[heading])
         if len(ordered) > self.room.rows:
             rest = Counter(one.risk for one in ordered[self.room.rows :])
@@ -191,7 +198,7 @@ class _Writer:
 
     def new_track(self, one: ApplicationReview, new: NewTrack) -> str:
         against = next((track for track in one.tracks_before if track.name == new.against), None)
-        of = f" beside {prose(new.against)} ({prose(against.bundle)})" if against else ""
+        of = f" ({code(new.place, 200)})" + (f", beside {prose(new.against)} ({prose(against.bundle)})" if against else "")
         rows = [
             [
                 prose(fact.what),
@@ -208,7 +215,7 @@ class _Writer:
         shown = rows[: max(self.room.values, 3)]
         text = f"**New: track {prose(new.track.name)} ({prose(new.track.bundle)})**{of}\n\n"
         text += (
-            table(["what", prose(new.against), prose(new.track.name), "from"], shown)
+            table(["what", prose(new.against) or "before", prose(new.track.name), "from"], shown)
             if shown
             else "It runs the same bundle with the same settings."
         )
@@ -254,7 +261,8 @@ class _Writer:
 
     def cost(self, one: ApplicationReview) -> str:
         cost, currency = one.cost, self.review.currency
-        text = f"**Cost a month:** {money(cost.before, currency)} -> {money(cost.after, currency)} ({difference(cost, currency)})"
+        known = f"{money(cost.before, currency)} -> {money(cost.after, currency)}, from the fewest to the most pods"
+        text = f"**Cost a month:** {f'{known} ({difference(cost, currency)})' if cost.known else 'not known'}"
         if cost.gpus_before.high or cost.gpus_after.high:
             text += f"; GPUs {cost.gpus_before} -> {cost.gpus_after}"
         if cost.unpriced:
@@ -273,7 +281,7 @@ class _Writer:
 
     def objects(self, one: ApplicationReview) -> str:
         if not one.objects:
-            return ""
+            return "Objects: none changes."
         count = Counter(found.change for found in one.objects)
         heading = "Objects: " + ", ".join(
             f"{count[change]} {change}" for change in ("added", "changed", "removed") if count[change]
@@ -345,7 +353,8 @@ def _signature(one: ApplicationReview) -> object:
             (
                 found.change,
                 found.kind,
-                anonymous(found.name),
+                found.track,
+                found.component,
                 tuple((field.pointer, anonymous(repr(field.before)), anonymous(repr(field.after))) for field in found.fields),
             )
             for found in one.objects
@@ -356,6 +365,15 @@ def _signature(one: ApplicationReview) -> object:
     )
 
 
+def _mostly(applications: Sequence[ApplicationReview]) -> str:
+    """What happens to all of them, or to most."""
+    counted = Counter(one.headline for one in applications)
+    (first, count), *others = counted.most_common()
+    if not others:
+        return first
+    return f"{first} ({count} of them)" if count > 1 else f"{first}, and other changes"
+
+
 def _fields(objects: Iterable[ObjectReview]) -> Iterator[tuple[list[str], FieldReview | None]]:
     """Every field that changes, once, with the objects in which it changes in the same way."""
     found: dict[tuple[str, ...], tuple[list[str], FieldReview | None]] = {}
@@ -363,10 +381,10 @@ def _fields(objects: Iterable[ObjectReview]) -> Iterator[tuple[list[str], FieldR
         if changed.change != "changed":
             continue
         for field in changed.fields:
-            key = (changed.kind, field.pointer, repr(field.before), repr(field.after), field.origin)
+            key = (field.pointer, repr(field.before), repr(field.after), field.origin)
             found.setdefault(key, ([], field))[0].append(changed.identity)
         if changed.only_checksum:
-            found.setdefault((changed.kind,), ([], None))[0].append(changed.identity)
+            found.setdefault((), ([], None))[0].append(changed.identity)
     yield from found.values()
 
 
@@ -438,8 +456,11 @@ def money(found: Money, currency: str = "") -> str:
     return f"{low if low == high else f'{low} to {high}'} {currency}".rstrip()
 
 
-def amount(change: Money) -> str:
-    """A difference in a cell: at the least number of pods / at the most."""
+def amount(cost: Cost) -> str:
+    """The difference in a cell: at the fewest pods / at the most."""
+    if not cost.known:
+        return "no price"
+    change = cost.difference
     low, high = (_number(found, sign=True) for found in (change.low, change.high))
     return low if low == high else f"{low} / {high}"
 
@@ -447,8 +468,10 @@ def amount(change: Money) -> str:
 def difference(cost: Cost, currency: str) -> str:
     """The difference in words: at the least number of pods, and at the most."""
     change = cost.difference
+    if not cost.known:
+        return "not known (no instance types)"
     if change.is_nothing:
         return "unchanged"
     low, high = (_number(found, sign=True) for found in (change.low, change.high))
     unit = f"{currency} a month".strip()
-    return f"{low} {unit}" if low == high else f"{low} {unit} at the least number of pods, {high} at the most"
+    return f"{low} {unit}" if low == high else f"{low} {unit} at the fewest pods, {high} at the most"

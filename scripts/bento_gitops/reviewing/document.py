@@ -21,6 +21,7 @@ def document(review: Review) -> Document:
         "risks": [_risk(risk) for risk in review.risks],
         "cost": _cost(review.cost),
         "applications": [_application(one) for one in review.applications],
+        "chart_files": list(review.chart_files),
         "files": [{"file": found.path, "why": found.why, "matters": found.matters} for found in review.files],
         "notes": list(review.notes),
     }

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from bento_gitops.layers.marked import Plain
-from bento_gitops.reviewing.objects import Field, differences
+from bento_gitops.reviewing.objects import Field, differences, shown
 from bento_gitops.reviewing.review import ApplicationReview, FileReview
 
 _SHOWN = ("services", "bundles", "mode", "labels", "routing", "defaults", "overrides", "types", "namespace", "cluster", "chart")
@@ -63,11 +63,6 @@ def _listed(fields: Collection[Field]) -> str:
 
 def _in_words(fields: list[Field]) -> Iterator[str]:
     for field in fields[:MOST]:
-        yield f"{field.pointer} {_word(field.before)} -> {_word(field.after)}"
+        yield f"{field.pointer} {shown(field.before, 60)} -> {shown(field.after, 60)}"
     if len(fields) > MOST:
         yield f"{len(fields) - MOST} more"
-
-
-def _word(value: Plain) -> str:
-    shown = "(not said)" if value is None else str(value)
-    return shown if len(shown) <= 60 else f"{shown[:57]}..."

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bento_gitops.layers.marked import Plain
 from bento_gitops.model.release import Release
 from bento_gitops.reviewing.comparing import Comparison, Side
-from bento_gitops.reviewing.values import ValueChange, is_of_bundle
+from bento_gitops.reviewing.objects import shown
+from bento_gitops.reviewing.values import ValueChange, is_of_bundle, is_of_instance_type
 
 
 def headline(comparison: Comparison) -> str:
@@ -73,7 +73,7 @@ def _change_of_parts(before: Release, after: Release) -> Iterator[str]:
         yield from _shift(candidate, before, after)
     if after.stable != stable:
         was_candidate = after.stable == before.candidate
-        kept = f"; {_named(stable, after)} stays as standby" if _is_standby(stable, after) else ""
+        kept = _kept(stable, after)
         if was_candidate:
             yield f"candidate {_named(after.stable, after)} becomes stable{kept}"
         elif after.stable in before.tracks:
@@ -82,15 +82,20 @@ def _change_of_parts(before: Release, after: Release) -> Iterator[str]:
             yield f"{_named(after.stable, after)} takes the place of {_named(stable, before)}{kept}"
     elif before.candidate and not candidate:
         back = before.tracks[before.candidate].weight
-        kept = "; it stays as standby" if _is_standby(before.candidate, after) else ""
+        kept = _kept(before.candidate, after)
         yield (
             f"candidate {_named(before.candidate, before)} is taken back: stable {_named(stable, after)} answers"
             f" {'all live requests again' if back else 'all live requests, as before'}{kept}"
         )
 
 
-def _is_standby(track: str, release: Release) -> bool:
-    return release.standby is not None and release.standby.track == track
+def _kept(track: str, release: Release) -> str:
+    """That a track stays as standby, how long and with which pods; nothing where it does not."""
+    standby = release.standby
+    if standby is None or standby.track != track:
+        return ""
+    pods = {"full": "all its pods", "warm": "one pod of each component", "cold": "no pods"}[standby.capacity]
+    return f"; {_named(track, release)} stays as standby with {pods} until {standby.until}"
 
 
 def _shift(candidate: str, before: Release, after: Release) -> Iterator[str]:
@@ -109,16 +114,18 @@ MOST = 3
 
 
 def _settings(comparison: Comparison) -> Iterator[str]:
-    settings = [change for change in comparison.values if not _is_of_release(change, comparison)]
+    settings = [
+        change for change in comparison.values if not _is_of_release(change, comparison) and not is_of_instance_type(change)
+    ]
     written = [change for change in settings if not _only_chart(change)]
-    shown = [
-        f"{change.path} {_word(change.before and change.before.value)} -> {_word(change.after and change.after.value)}"
+    words = [
+        f"{change.path} {shown(change.before and change.before.value, 40)} -> {shown(change.after and change.after.value, 40)}"
         for change in written
     ]
-    if len(shown) > MOST:
-        yield f"{len(shown)} settings change ({'; '.join(shown[: MOST - 1])}; ...)"
-    elif shown:
-        yield "; ".join(shown)
+    if len(words) > MOST:
+        yield f"{len(words)} settings change ({'; '.join(words[: MOST - 1])}; ...)"
+    elif words:
+        yield "; ".join(words)
     defaults = len(settings) - len(written)
     if defaults:
         yield f"{defaults} default{'s' if defaults > 1 else ''} of the chart {'change' if defaults > 1 else 'changes'}"
@@ -137,11 +144,6 @@ def _is_of_release(change: ValueChange, comparison: Comparison) -> bool:
 
 def _only_chart(change: ValueChange) -> bool:
     return all(side is None or side.layer == "chart" for side in (change.before, change.after))
-
-
-def _word(value: Plain) -> str:
-    shown = "(not said)" if value is None else str(value)
-    return shown if len(shown) <= 40 else f"{shown[:37]}..."
 
 
 def _facts(before: Side, after: Side) -> Iterator[str]:

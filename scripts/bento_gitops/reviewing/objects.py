@@ -20,6 +20,8 @@ Path: TypeAlias = "tuple[str, ...]"
 TRACK, COMPONENT, BUNDLE = "bento-gitops/track", "bento-gitops/component", "bento-gitops/bundle"
 VERSION = "app.kubernetes.io/version"
 """Labels: the last two follow the track's bundle on every object of it."""
+SHORT = 6
+"""Items of a list that people take in at once; of a longer one only those that differ are told."""
 _CHART_LABEL = "helm.sh/chart"
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
@@ -40,6 +42,12 @@ def maps(value: Plain) -> list[Map]:
 def text(value: Plain) -> str:
     """The value if it is text, else an empty one."""
     return value if isinstance(value, str) else ""
+
+
+def shown(value: Plain, longest: int) -> str:
+    """A value in a sentence: text as it is, everything else as JSON; cut where it is longer."""
+    found = value if isinstance(value, str) else "(not said)" if value is None else json.dumps(value, ensure_ascii=False)
+    return found if len(found) <= longest else f"{found[: longest - 3]}..."
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ def compared(before: Sequence[Manifest], after: Sequence[Manifest]) -> tuple[Obj
         if was is None or now is None:
             changes.append(ObjectChange("added" if was is None else "removed", was, now))
         elif was.body != now.body:
-            fields = tuple(_without_noise(differences(was.body, now.body)))
+            fields = tuple(_fields(was.body, now.body))
             changes.append(ObjectChange("changed", was, now, fields, _checksum(was) != _checksum(now)))
     return tuple(changes)
 
@@ -131,20 +139,29 @@ def _checksum(manifest: Manifest) -> Plain:
     return {key: value for key, value in items if _CHECKSUM.fullmatch(text(value))}
 
 
-def _without_noise(fields: Iterator[Field]) -> Iterator[Field]:
-    """Without checksums and the chart's label; what follows the bundle on every object stands there once."""
-    followed: Field | None = None
-    for field in fields:
-        last = field.path[-1]
+def _fields(before: Map, after: Map) -> Iterator[Field]:
+    """What differs, without checksums and the chart's label; what follows the bundle on every object stands there once."""
+    bundles = [at(body, "metadata", "labels", BUNDLE) for body in (before, after)]
+    if bundles[0] != bundles[1]:
+        yield Field(("labels and selectors", "bundle"), *bundles)
+        before, after = (_without_bundle(body, text(bundle)) for body, bundle in zip((before, after), bundles, strict=True))
+    for field in differences(before, after):
         values = [text(value) for value in (field.before, field.after)]
-        if last == _CHART_LABEL or ("annotations" in field.path and any(map(_CHECKSUM.fullmatch, values))):
-            continue
-        if last in (BUNDLE, VERSION):
-            followed = followed or Field(("labels and selectors", "bundle"), field.before, field.after)
-            continue
-        yield field
-    if followed:
-        yield followed
+        if field.path[-1] != _CHART_LABEL and not ("annotations" in field.path and any(map(_CHECKSUM.fullmatch, values))):
+            yield field
+
+
+def _without_bundle(body: Map, bundle: str) -> Map:
+    """The object without the labels, and the selectors of its own pods, that name its bundle."""
+
+    def stripped(value: Plain) -> Plain:
+        if isinstance(value, dict):
+            return {key: stripped(inner) for key, inner in value.items() if key not in (BUNDLE, VERSION) or inner != bundle}
+        return [stripped(item) for item in value] if isinstance(value, list) else value
+
+    result = stripped(body)
+    assert isinstance(result, dict)
+    return result
 
 
 def differences(before: Plain, after: Plain, path: Path = ()) -> Iterator[Field]:
@@ -180,6 +197,9 @@ def _of_lists(before: list[Plain], after: list[Plain], path: Path) -> Iterator[F
     if before == after:
         return
     if not all(isinstance(item, dict) for item in [*before, *after]):
+        if max(len(before), len(after)) <= SHORT:
+            yield Field(path, before, after)
+            return
         only_old, only_new = ([item for item in one if item not in other] for one, other in ((before, after), (after, before)))
         # The same items in another order: the order is the difference.
         yield Field(path, only_old or None, only_new or None) if only_old or only_new else Field(path, before, after)

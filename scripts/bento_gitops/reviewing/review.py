@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from bento_gitops.layers.marked import Plain
+from bento_gitops.layers.marked import Plain, place_of
+from bento_gitops.layers.merging import PEOPLE
 from bento_gitops.model.bundle import Bundle, RecordedModel
 from bento_gitops.reviewing.behind import behind
 from bento_gitops.reviewing.comparing import Comparison
@@ -16,8 +17,10 @@ from bento_gitops.reviewing.restarts import Restart, restarts
 from bento_gitops.reviewing.risks import LEVELS, Level, Risk, highest, risks
 from bento_gitops.reviewing.running import Money, Pods, RunningTrack
 from bento_gitops.reviewing.undo import Undo, undo
-from bento_gitops.reviewing.values import ValueChange, between, tracks_of
+from bento_gitops.reviewing.values import ValueChange, between, is_of_instance_type, tracks_of
 
+SHORT = len("sha256:") + 12
+"""Characters of a digest that tell two apart."""
 MANY = 5
 """Applications from which on a change of the chart, or of a file that all read, is a risk of its own."""
 
@@ -66,11 +69,13 @@ class NewTrack:
 
     track: RunningTrack
     against: str
-    """The track that it is compared with: the stable one of before."""
+    """The track that it is compared with: the stable one of before; empty where there is none."""
     differences: tuple[ValueChange, ...]
     bundle: tuple[BundleFact, ...]
     file: str
     """Of its bundle."""
+    place: str
+    """Where the release names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class Cost:
     gpus_after: Pods
     unpriced: tuple[str, ...] = ()
     """Components without a price, each `track component`."""
+    known: bool = True
+    """Whether any component has a price: without one, nothing is known of the cost."""
 
     @property
     def difference(self) -> Money:
@@ -139,8 +146,10 @@ class Review:
     notes: tuple[str, ...] = ()
     looked_at: int = 0
     """Applications whose files differ; the objects of all others are the same."""
-    risks: tuple[Risk, ...] = field(default=())
+    risks: tuple[Risk, ...] = ()
     """Of the change as a whole."""
+    chart_files: tuple[str, ...] = ()
+    """Files of a chart that differ and that applications are rendered with; a folder for many of them."""
 
     @property
     def risk(self) -> Level:
@@ -160,6 +169,7 @@ class Review:
             sum((cost.gpus_before for cost in costs), Pods(0, 0)),
             sum((cost.gpus_after for cost in costs), Pods(0, 0)),
             unpriced,
+            any(cost.known for cost in costs),
         )
 
 
@@ -184,7 +194,7 @@ def reviewed(comparison: Comparison, notes: Sequence[str] = ()) -> ApplicationRe
         objects=objects,
         restarts=restarts(comparison),
         risks=found,
-        cost=Cost(before.month, after.month, before.gpus, after.gpus, tuple(unpriced)),
+        cost=Cost(before.month, after.month, before.gpus, after.gpus, tuple(unpriced), before.is_priced or after.is_priced),
         undo=undo(comparison),
         notes=tuple(notes),
     )
@@ -206,37 +216,49 @@ def _objects(comparison: Comparison) -> tuple[ObjectReview, ...]:
 
 
 def _new_tracks(comparison: Comparison) -> tuple[NewTrack, ...]:
-    """Each new track beside the stable one of before."""
-    if not comparison.before or not comparison.after:
-        return ()
+    """Each new track beside the stable one of before; where there is none, with all that people said of it."""
     before, after = comparison.before, comparison.after
-    stable = before.release.stable
-    old, new = tracks_of(before.values), tracks_of(after.values)
+    if after is None:
+        return ()
+    stable = before.release.stable if before else ""
+    old, new = (tracks_of(side.values if side else {}) for side in (before, after))
+    recorded = before.sources.bundles.get(before.release.tracks[stable].bundle) if before else None
     result: list[NewTrack] = []
     for name in new:
         if name in old:
             continue
         bundle = after.sources.bundles[after.release.tracks[name].bundle]
-        facts = _bundle_facts(before.sources.bundles[before.release.tracks[stable].bundle].value, bundle.value)
+        differences = between(old.get(stable, {}), new[name])
+        if not before:
+            said = (change for change in differences if change.after and change.after.layer in PEOPLE)
+            differences = tuple(change for change in said if not is_of_instance_type(change))
         result.append(
-            NewTrack(comparison.runs_after.tracks[name], stable, between(old[stable], new[name]), facts, bundle.tree.place.file)
+            NewTrack(
+                comparison.runs_after.tracks[name],
+                stable,
+                differences,
+                _bundle_facts(recorded.value if recorded else None, bundle.value),
+                bundle.tree.place.file,
+                str(place_of(after.sources.release.tree, "tracks", name)),
+            )
         )
     return tuple(result)
 
 
-def _bundle_facts(old: Bundle, new: Bundle) -> tuple[BundleFact, ...]:
+def _bundle_facts(old: Bundle | None, new: Bundle) -> tuple[BundleFact, ...]:
     """What of two bundles differs and no setting shows: image, code, models."""
     facts = [
-        BundleFact("bundle", old.tag, new.tag),
-        BundleFact("image", f"{old.image.repository}@{old.image.digest}", f"{new.image.repository}@{new.image.digest}"),
-        BundleFact("BentoML", old.bentoml, new.bentoml),
-        BundleFact("Python", old.python, new.python),
-        BundleFact("source", old.source.commit if old.source else "", new.source.commit if new.source else ""),
-        BundleFact("services", ", ".join(sorted(old.services)), ", ".join(sorted(new.services))),
+        BundleFact("bundle", old.tag if old else "", new.tag),
+        BundleFact("image", old.image.repository if old else "", new.image.repository),
+        BundleFact("digest", old.image.digest[:SHORT] if old else "", new.image.digest[:SHORT]),
+        BundleFact("BentoML", old.bentoml if old else "", new.bentoml),
+        BundleFact("Python", old.python if old else "", new.python),
+        BundleFact("source", old.source.commit if old and old.source else "", new.source.commit if new.source else ""),
+        BundleFact("services", ", ".join(sorted(old.services)) if old else "", ", ".join(sorted(new.services))),
     ]
     facts += [
-        BundleFact(f"model {name}", _model(old.models.get(name)), _model(new.models.get(name)))
-        for name in sorted({*old.models, *new.models})
+        BundleFact(f"model {name}", _model(old.models.get(name) if old else None), _model(new.models.get(name)))
+        for name in sorted({*(old.models if old else ()), *new.models})
     ]
     return tuple(fact for fact in facts if fact.before != fact.after)
 

@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Literal
 
 from bento_gitops.layers.constraints import cores, size
-from bento_gitops.layers.marked import Plain
 from bento_gitops.layers.merging import ResolvedMap, leaves_of, value_at
 from bento_gitops.layers.overriding import fragments
 from bento_gitops.reviewing.behind import said_at
 from bento_gitops.reviewing.comparing import Comparison, Side
-from bento_gitops.reviewing.objects import policy_peers
+from bento_gitops.reviewing.objects import Manifest, policy_peers, shown
 from bento_gitops.reviewing.restarts import restarts
 from bento_gitops.reviewing.running import RunningTrack
 from bento_gitops.reviewing.values import ValueChange, components_of, tracks_of
@@ -49,16 +48,22 @@ def highest(found: Iterable[Risk]) -> Level:
 
 
 def application(comparison: Comparison) -> Iterator[Risk]:
-    if comparison.before is None:
+    before, after = comparison.before, comparison.after
+    if before is None and after is not None:
         shown = ", ".join(f"{track.name} {track.weight} %" for track in comparison.runs_after.tracks.values())
-        yield Risk(
-            "medium", "application added", f"it takes live requests at once ({shown}): nothing ran before to compare it with"
-        )
-    if comparison.after is None:
+        paths = sorted({path for track in tracks_of(after.values).values() for path in _public(track)})
+        hosts = value_at(after.values, "routing", "hostnames")
+        at = ", ".join(map(str, hosts)) if isinstance(hosts, list) else "any host"
+        where = f"it answers {', '.join(paths) or 'every path'} at {at}"
+        reason = f"it takes live requests at once ({shown}), and nothing ran before to compare it with; {where}"
+        yield Risk("medium", "application added", reason, after.sources.release.tree.place.file)
+    if before is not None and after is None:
         weight = sum(track.weight for track in comparison.runs_before.tracks.values())
-        open_ = comparison.before is not None and comparison.before.release.retiring is None
+        open_ = before.release.retiring is None
         why = "its routes are open: whoever calls it gets errors" if open_ else "its routes were closed before"
-        yield Risk("high" if open_ and weight else "medium", "application removed", f"every object of it is deleted; {why}")
+        file = before.sources.release.tree.place.file
+        reason = f"every object of it is deleted, for {file} is gone; {why}"
+        yield Risk("high" if open_ and weight else "medium", "application removed", reason, file)
 
 
 def place(comparison: Comparison) -> Iterator[Risk]:
@@ -105,6 +110,8 @@ def traffic(comparison: Comparison) -> Iterator[Risk]:
         if name == before.release.stable:
             level = "low" if moved <= 50 else "medium"
             reason += "; it is the stable track, with all its pods"
+        elif old is not None and old.role == "standby" and old.capacity == "full" and not restarts(comparison):
+            reason += "; it is the standby, whose pods are all there"
         yield Risk(level, "traffic shift", reason, where.get(name, ""))
 
 
@@ -183,7 +190,8 @@ def capacity(comparison: Comparison) -> Iterator[Risk]:
                 if now < was and not smaller:
                     level: Level = "high" if 2 * now <= was else "medium"
                     where = _where(comparison, name, new_track.name, setting)
-                    yield Risk(level, "capacity down", f"{name} {share}: {was} -> {now} {word}", where)
+                    alone = "; a single pod: whatever ends it is an outage" if now == 1 and word == "pods at least" else ""
+                    yield Risk(level, "capacity down", f"{name} {share}: {was} -> {now} {word}{alone}", where)
             for word, was_text, now_text in (("CPU", old.cpu, new.cpu), ("memory", old.memory, new.memory)):
                 if _amount(word, now_text) < _amount(word, was_text):
                     halved = 2 * _amount(word, now_text) <= _amount(word, was_text)
@@ -239,6 +247,8 @@ def pods(comparison: Comparison) -> Iterator[Risk]:
         live = weights[track]
         share = f"{live} % of live requests" if live else "no live requests"
         how = "one pod after another, none is taken away before its successor is ready"
+        if track in comparison.in_place:
+            how = "its Services select the new bundle at once, so the pods of the old one get nothing meanwhile"
         reason = f"track {track}, {share}: {', '.join(components)}; {how}"
         yield Risk("medium" if live else "low", "pod restart", reason)
 
@@ -273,13 +283,14 @@ def _overrides(side: Side | None) -> dict[str, tuple[str, str]]:
     return found
 
 
-_EXPOSED = (
+_PATH = "a public path"
+_EXPOSED: tuple[tuple[re.Pattern[str], Level, str], ...] = (
     (re.compile(r"routing\.hostnames?$"), "high", "host names"),
     (re.compile(r"routing\.(gateway|proxy)(\.|$)"), "high", "who may reach the api"),
     (re.compile(r"routing\.controller$"), "high", "what routes requests"),
     (re.compile(r"routing\.(tls|headers|rules|mirror)(\.|$)"), "medium", "routes"),
     (re.compile(r"routing\.closed$"), "high", "routes"),
-    (re.compile(r"\.route$"), "medium", "a public path"),
+    (re.compile(r"\.route$"), "medium", _PATH),
     (re.compile(r"\.egress(\.|$)"), "high", "where a component may call"),
     (re.compile(r"\.secrets$"), "medium", "Secrets that a component reads"),
     (re.compile(r"image_pull_secrets$"), "medium", "Secrets that images are pulled with"),
@@ -294,15 +305,18 @@ _POWERFUL = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRol
 
 
 def security_of_values(comparison: Comparison) -> Iterator[Risk]:
-    """What people wrote that opens or closes something."""
+    """What people wrote that opens or closes something; what belongs to one place is told once."""
+    found: dict[tuple[Level, str, str], list[ValueChange]] = {}
     for change in comparison.values:
         for pattern, level, what in _EXPOSED:
             if pattern.search(change.path):
-                public = not what.endswith("public path") or _is_api(comparison, change)
-                if public:
-                    reason = f"{what}: {change.path} {_shown(change)}"
-                    yield Risk("high" if level == "high" else "medium", "security surface", reason, said_at(change))
+                below = change.path.rpartition(".")[0] if ".egress." in change.path else change.path
+                if what != _PATH or _is_api(comparison, change):
+                    found.setdefault((level, what, below), []).append(change)
                 break
+    for (level, what, below), changes in found.items():
+        words = [f"{change.path.removeprefix(below).lstrip('.')} {_shown(change)}".strip() for change in changes]
+        yield Risk(level, "security surface", f"{what}: {below} {', '.join(words)}", said_at(changes[0]))
 
 
 def _is_api(comparison: Comparison, change: ValueChange) -> bool:
@@ -314,13 +328,8 @@ def _is_api(comparison: Comparison, change: ValueChange) -> bool:
 
 
 def _shown(change: ValueChange) -> str:
-    before, after = (_word(side.value) if side else "nothing" for side in (change.before, change.after))
+    before, after = (shown(side.value, 100) if side else "nothing" for side in (change.before, change.after))
     return f"{before} -> {after}"
-
-
-def _word(value: Plain) -> str:
-    shown = str(value)
-    return shown if len(shown) <= 100 else f"{shown[:97]}..."
 
 
 def security_of_new_tracks(comparison: Comparison) -> Iterator[Risk]:
@@ -361,24 +370,30 @@ def security_of_objects(comparison: Comparison) -> Iterator[Risk]:
         if added:
             name = comparison.service(component) or "every component"
             yield Risk("high", "security surface", f"network policy of {name} opens: {'; '.join(added[:5])}{_more(added, 5)}")
+    hardening: dict[str, list[str]] = {}
     for change in comparison.objects:
         manifest = change.manifest
-        if (
-            change.change == "removed"
-            and manifest.kind == "NetworkPolicy"
-            and _still_runs(comparison, manifest.track, manifest.component)
-        ):
-            yield Risk("high", "security surface", f"NetworkPolicy/{manifest.name} is removed: what it denied is allowed")
-        if manifest.kind in _POWERFUL and change.change != "removed" and (change.change == "added" or change.fields):
-            yield Risk("high", "security surface", f"{manifest.kind}/{manifest.name} {change.change}")
+        called = _called(comparison, manifest)
+        gone = change.change == "removed"
+        if gone and manifest.kind == "NetworkPolicy" and _still_runs(comparison, manifest.track, manifest.component):
+            yield Risk("high", "security surface", f"{called} is removed: what it denied is allowed")
+        if manifest.kind in _POWERFUL and not gone and (change.change == "added" or change.fields):
+            yield Risk("high", "security surface", f"{called} is {change.change}")
         for field in change.fields:
             # Who may talk to whom is told above, in words.
             if _HARDENING.search(field.pointer) and not field.pointer.startswith(("spec.ingress", "spec.egress")):
-                yield Risk(
-                    "high",
-                    "security surface",
-                    f"{manifest.kind}/{manifest.name} {field.pointer}: {_word(field.before)} -> {_word(field.after)}",
+                hardening.setdefault(f"{field.pointer}: {shown(field.before, 100)} -> {shown(field.after, 100)}", []).append(
+                    called
                 )
+    for what, names in hardening.items():
+        yield Risk("high", "security surface", f"{what} in {', '.join(names[:6])}{_more(names, 6)}")
+
+
+def _called(comparison: Comparison, manifest: Manifest) -> str:
+    """An object in words that are the same for every application."""
+    if manifest.track:
+        return f"{manifest.kind} of {manifest.track} {comparison.service(manifest.component)}"
+    return f"{manifest.kind}/{manifest.name}"
 
 
 def _more(items: list[str], shown: int) -> str:

@@ -118,6 +118,11 @@ class Running:
         return sum((component.month or NOTHING for component in self.components), NOTHING)
 
     @property
+    def is_priced(self) -> bool:
+        """Whether any component that has pods has a price."""
+        return any(component.month is not None for component in self.components if component.pods.high)
+
+    @property
     def unpriced(self) -> tuple[str, ...]:
         """The components that have pods and no price, each `track component`."""
         return tuple(

@@ -138,6 +138,11 @@ def _order(change: ValueChange) -> tuple[int, bool, str, tuple[str, ...]]:
     return (rank + 3 * said_by_chart, change.path.startswith("tracks"), change.path, change.tracks)
 
 
+def is_of_instance_type(change: ValueChange) -> bool:
+    """Whether the change follows from another instance type, which is a change of its own."""
+    return all(side is None or side.note.startswith("instance_type ") for side in (change.before, change.after))
+
+
 def is_of_bundle(change: ValueChange) -> bool:
     """Whether the change is of which bundle a track has, or of what is recorded with it."""
     parts = change.path.split(".")
