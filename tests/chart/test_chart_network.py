@@ -95,7 +95,7 @@ def test_the_gateway_s_pods_reach_the_apis_alone(render: Render) -> None:
 
 @pytest.mark.parametrize("controller", ["gateway", "istio", "nginx", "traefik"])
 def test_behind_any_controller_its_pods_alone_reach_the_apis(render: Render, controller: str) -> None:
-    found = render(two_tracks(routing={"gateway": None, **routed(controller)}))
+    found = render(two_tracks(routing=routed(controller)))
     for other, reached in (
         (("proxies", {"app": "proxy"}), {"tickets-blue-tickets", "tickets-green-tickets"}),
         (("proxies", {"app": "other"}), set()),
