@@ -137,7 +137,8 @@ def _unfit(observation: Observation, release: Release, track: str, needed: dict[
 
 
 def _latest(seen: list[Seen]) -> Seen | None:
-    return max(seen, key=lambda one: moment(one.last), default=None)
+    """Of two that end at the same time the one that was written later."""
+    return max(reversed(seen), key=lambda one: moment(one.last), default=None)
 
 
 def _is_of(seen: Seen, weight: int, shifted: str, binding: Binding) -> bool:
