@@ -21,7 +21,7 @@ from bento_gitops.repository.changes import Change, Proposal, RaceLost, overtake
 from bento_gitops.repository.files import GitTree, Tree, WorkingTree, contents
 from bento_gitops.tools import git, github
 
-__all__ = ["Commit", "Decide", "Delivered", "Files", "How", "PullRequest", "Push", "RaceLost", "deliver"]
+__all__ = ["Commit", "Decide", "Delivered", "Files", "How", "PullRequest", "Push", "RaceLost", "base_of", "deliver"]
 
 Decide: TypeAlias = Callable[[Tree], Proposal | None]
 """None: there is nothing to change. It is called again where it comes too late, so it must not write anything."""
@@ -102,6 +102,22 @@ def deliver(root: Path, decide: Decide, how: How) -> Delivered:
             return _to_remote(root, decide, how)
         case PullRequest():
             return _to_pull_request(root, decide, how)
+
+
+def base_of(root: Path, how: How) -> Tree:
+    """The tree that a decision would be made on.
+
+    Raises what `deliver` raises before it decides.
+    """
+    match how:
+        case Files():
+            return WorkingTree(root)
+        case Commit():
+            return GitTree(root, "HEAD")
+        case Push() | PullRequest():
+            branch = how.branch if isinstance(how, Push) else how.base
+            remote, branch = _destination(root, how.remote, branch)
+            return GitTree(root, git.fetch(root, remote, branch))
 
 
 def _to_files(root: Path, decide: Decide) -> Delivered:
