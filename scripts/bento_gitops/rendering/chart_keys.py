@@ -184,7 +184,7 @@ _CONSTRAINTS = frozenset({"type", "properties", "patternProperties", "additional
 def _property(branches: Sequence[Schema], key: str, root: Schema) -> list[Schema] | None:
     """What a key's value may be; None where no branch knows the key."""
     for branch in branches:
-        if branch.get("type", "object") != "object":
+        if "object" not in branch.get("type", "object"):
             continue
         properties: Schema = branch.get("properties", {})
         if key in properties:

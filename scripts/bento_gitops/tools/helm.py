@@ -109,6 +109,18 @@ def template_all(
     return Rendering(done, refused)
 
 
+def lint(chart: Path, values: str, *, helm: Path, kube_version: str) -> tuple[str, ...]:
+    """What `helm lint --strict` finds wrong with a chart and values: nothing where it is in order.
+
+    Raises ToolFailed where Helm itself fails.
+    """
+    said = _run(helm, [str(chart), "--strict", "--quiet"], values, kube_version, verb="lint")
+    found = tuple(" ".join(match["what"].split()) for match in _FINDING.finditer(said.output + said.errors))
+    if said.refused and not found:
+        return (" ".join((said.errors or said.output).split()) or "Helm refused without a word",)
+    return found
+
+
 def _alone(chart: Path, key: str, values: str, helm: Path, kube_version: str) -> Rendering:
     try:
         return Rendering({key: template(chart, values, _UMBRELLA, helm=helm, kube_version=kube_version)}, {})
@@ -221,8 +233,8 @@ class _Said:
 _IGNORED = re.compile(r"(?:cannot overwrite table with non table|skipped value|destination for) ?.*", re.MULTILINE)
 
 
-def _run(helm: Path, arguments: Sequence[str], values: str, kube_version: str) -> _Said:
-    command = [str(helm), "template", *arguments, "--kube-version", kube_version, "--values", "-"]
+def _run(helm: Path, arguments: Sequence[str], values: str, kube_version: str, *, verb: str = "template") -> _Said:
+    command = [str(helm), verb, *arguments, "--kube-version", kube_version, "--values", "-"]
     try:
         ran = subprocess.run(
             command, input=values, capture_output=True, text=True, timeout=SECONDS, check=False, env=_environment()
@@ -243,6 +255,7 @@ def _environment() -> dict[str, str]:
     return kept | {"GOGC": "off", "GOMEMLIMIT": "120MiB", "HELM_PLUGINS": os.devnull}
 
 
+_FINDING = re.compile(r"^\[(?:ERROR|WARNING)\] (?P<what>.*(?:\n(?!\[|==>|$|Error:).*)*)", re.MULTILINE)
 _ALIAS = re.compile(rf"(?:{_UMBRELLA}/charts/|{_UMBRELLA}\.|^)(a[0-9]{{4}})(?=[/.:]|$)", re.MULTILINE)
 _WARNING = re.compile(r"warning: cannot overwrite table with non table for (?P<path>\S+)")
 _EXECUTION = re.compile(r"(?:execution|parse) error at \((?P<at>[^)]+)\): (?P<sentence>.*)", re.DOTALL)
