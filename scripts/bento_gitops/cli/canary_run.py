@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from datetime import UTC, datetime
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,7 +33,7 @@ def run(
         raise typer.BadParameter("name a file that is kept fresh, for it is read again and again: --observation FILE")
     if not options.dry_run and not (options.commit or options.push):
         raise typer.BadParameter("say where the steps go: --commit or --push")
-    end = time.monotonic() + at_most * 60
+    end = monotonic() + at_most * 60
     shown = ""
     while True:
         carried = _step(target, options)
@@ -48,10 +48,10 @@ def run(
             raise typer.Exit(4)
         if decision.step.over or decision.step.deed in ("finish", "rollback") or options.dry_run:
             return
-        if time.monotonic() + every > end:
+        if monotonic() + every > end:
             console.note(f"note: {at_most:g} minutes are over; the rollout stays as it is, and can be run again")
             raise typer.Exit(5)
-        time.sleep(every)
+        sleep(every)
 
 
 def _step(target: str, options: Options) -> Carried:

@@ -1,0 +1,44 @@
+"""Repositories and operators for the stories about releases."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from git_repositories import SETTINGS, Repository, git_settings
+from stories import Operator, team
+
+__all__ = ["git_settings"]
+
+
+@pytest.fixture(scope="session")
+def told_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the team's remote and a clone of it, to be copied."""
+    folder = tmp_path_factory.mktemp("team")
+    settings = folder / "settings"
+    settings.write_text(SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        team(folder).clone("olivia")
+    return folder
+
+
+@pytest.fixture
+def olivia(
+    git_settings: Path,
+    told_once: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Operator:
+    """An operator with a clone of the team's repository."""
+    for name in ("origin.git", "olivia"):
+        shutil.copytree(told_once / name, tmp_path / name, symlinks=True)
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    monkeypatch.setenv("NO_COLOR", "1")
+    clone = Repository(tmp_path / "olivia")
+    clone.git("status")  # the copies have times of their own: Git looks at each file once
+    return Operator(clone, capsys, monkeypatch, desk)
