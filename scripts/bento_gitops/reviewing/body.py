@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from bento_gitops.layers.marked import Plain
 from bento_gitops.model.gate import Gate
 from bento_gitops.reviewing.behind import said_at
-from bento_gitops.reviewing.markdown import code, details, prose, table
+from bento_gitops.reviewing.markdown import LONGEST, code, details, prose, table
 from bento_gitops.reviewing.review import ApplicationReview, Cost, FieldReview, FileReview, NewTrack, ObjectReview, Review
 from bento_gitops.reviewing.risks import LEVELS, Risk
 from bento_gitops.reviewing.running import Money, RunningTrack
@@ -39,8 +39,10 @@ class Room:
     objects: int = 60
     """Rows of objects of one group."""
     risks: int = 30
-    longest: int = 160
+    longest: int = LONGEST
     """Characters of one value."""
+    scale: float = 1
+    """Of every other bound, of characters and of names in a row."""
 
 
 _STEPS = (
@@ -52,11 +54,11 @@ _STEPS = (
     Room(applications=8, objects=0, values=12, risks=12, longest=100),
     Room(applications=4, rows=100, objects=0, values=8, risks=8, longest=80),
     Room(applications=1, rows=60, objects=0, values=5, risks=5, longest=60),
-    Room(applications=0, rows=40, objects=0, values=0, risks=5, longest=60),
-    Room(applications=0, rows=15, objects=0, values=0, risks=3, longest=40),
+    Room(applications=0, rows=40, objects=0, values=0, risks=5, longest=60, scale=0.6),
+    Room(applications=0, rows=15, objects=0, values=0, risks=3, longest=40, scale=0.3),
 )
 """From everything that somebody reads to the least that is still an answer."""
-_EVERYTHING = Room(*[1_000_000] * 6)
+_EVERYTHING = Room(*[1_000_000] * 7)
 
 
 def body(
@@ -73,10 +75,11 @@ def body(
 
     What is given as text may hold anything; `next_steps` are commands or sentences.
     """
+    groups = _groups(review.applications)
     if full:
-        return _Writer(review, _EVERYTHING).text(title, gates, reason, by, next_steps)
+        return _Writer(review, groups, _EVERYTHING).text(title, gates, reason, by, next_steps)
     for room in _STEPS:
-        text = _Writer(review, room).text(title, gates, reason, by, next_steps)
+        text = _Writer(review, groups, room).text(title, gates, reason, by, next_steps)
         if len(text.encode()) <= CAP:
             return text
     raise AssertionError("the least that is written has bounds for each of its parts")
@@ -85,25 +88,48 @@ def body(
 @dataclass(frozen=True, slots=True)
 class _Writer:
     review: Review
+    groups: Sequence[Sequence[ApplicationReview]]
     room: Room
+
+    def code(self, value: str, longest: int = LONGEST) -> str:
+        return code(value, int(longest * self.room.scale))
+
+    def prose(self, value: str, longest: int = 2000) -> str:
+        return prose(value, int(longest * self.room.scale))
+
+    def most(self, number: int) -> int:
+        """How many of a list that nothing else bounds."""
+        return max(1, int(number * self.room.scale))
+
+    def some(self, words: Sequence[str], number: int) -> str:
+        """The first of many, in a row, and how many more there are."""
+        shown = words[: self.most(number)]
+        more = len(words) - len(shown)
+        return ", ".join(shown) + (f" and {more} more" if more else "")
+
+    def notes(self, notes: Sequence[str]) -> str:
+        """One line each."""
+        shown = [f"> {self.prose(note, 500)}" for note in notes[: self.most(10)]]
+        more = len(notes) - len(shown)
+        return "\n>\n".join([*shown, *([f"> *{more} more notes left out.*"] if more else [])])
 
     def text(self, title: str, gates: Sequence[Gate], reason: str, by: str, next_steps: Sequence[str]) -> str:
         review = self.review
-        parts = [MARKER, f"## {prose(title, 200)}", self.summary()]
+        parts = [MARKER, f"## {self.prose(title, 200)}", self.summary()]
         if reason or by:
-            words = [f"**Why:** {prose(reason, 1000)}" if reason else "", f"**By:** {prose(by, 200)}" if by else ""]
+            words = [f"**Why:** {self.prose(reason, 1000)}" if reason else "", f"**By:** {self.prose(by, 200)}" if by else ""]
             parts.append("  \n".join(filter(None, words)))
         if review.applications:
             parts.append(self.overview())
         if review.chart_files:
-            names = ", ".join(code(path, 200) for path in review.chart_files[:12])
-            more = f" and {len(review.chart_files) - 12} more" if len(review.chart_files) > 12 else ""
-            parts.append(f"**Files of the chart that change:** {names}{more}")
+            parts.append(
+                f"**Files of the chart that change:** {self.some([self.code(path, 200) for path in review.chart_files], 12)}"
+            )
         if review.risks:
             parts.append("**Risk of the whole**\n\n" + "\n".join(self.risk(risk) for risk in review.risks))
         if gates:
-            parts.append(_gates(gates))
-        groups = _groups(review.applications)
+            parts.append(self.gates(gates))
+        groups = self.groups
         told = groups[: self.room.applications]
         folded = len(told) > 3
         parts += [self.application(group, folded=folded) for group in told]
@@ -116,38 +142,39 @@ class _Writer:
         if len(mattering) < len(review.files):
             others = [found for found in review.files if not found.matters]
             parts.append(details(f"Files without an effect on any object: {len(others)}", self.files(others)))
-        parts += [f"> {prose(note, 500)}" for note in review.notes[:10]]
+        parts.append(self.notes(review.notes))
         if next_steps:
-            parts.append("### Next\n\n" + "\n".join(f"- {_step(step)}" for step in next_steps[:10]))
+            steps = [f"- {self.step(step)}" for step in next_steps[: self.most(10)]]
+            more = len(next_steps) - len(steps)
+            parts.append("### Next\n\n" + "\n".join([*steps, *([f"- *and {more} more steps*"] if more else [])]))
         return "\n\n".join(filter(None, parts)) + "\n"
 
     def summary(self) -> str:
         """The one sentence."""
         review = self.review
-        compared = f"compared with {code(review.base)}"
+        compared = f"compared with {self.code(review.base)}"
         if not review.applications:
             return f"**No object of any application changes** ({compared})."
         cost = f"cost {difference(review.cost, review.currency)}"
         if len(review.applications) == 1:
             (one,) = review.applications
-            return f"**{prose(one.target)}: {prose(one.headline, 600)}.** Risk **{one.risk}**; {cost}; {compared}."
+            return f"**{self.prose(one.target)}: {self.prose(one.headline, 600)}.** Risk **{one.risk}**; {cost}; {compared}."
         environments = sorted({one.environment for one in review.applications})
         levels = Counter(one.risk for one in review.applications)
         shown = ", ".join(f"{levels[level]} {level}" for level in reversed(LEVELS) if levels[level])
         count = len(review.applications)
-        named = ", ".join(environments[:10]) + (f" and {len(environments) - 10} more" if len(environments) > 10 else "")
-        what = prose(_mostly(review.applications), 600)
-        return (
-            f"**{count} applications change, in {prose(named)}: {what}.** Risk **{review.risk}** ({shown}); {cost}; {compared}."
-        )
+        named = self.some([self.prose(name) for name in environments], 10)
+        what = self.prose(_mostly(review.applications), 600)
+        say = f"**{count} applications change, in {named}: {what}.**"
+        return f"{say} Risk **{review.risk}** ({shown}); {cost}; {compared}."
 
     def overview(self) -> str:
         ordered = sorted(self.review.applications, key=lambda one: -LEVELS.index(one.risk))
         rows = [
             [
-                prose(one.environment, 63),
-                prose(one.application, 63),
-                prose(one.headline, 2 * self.room.longest),
+                self.prose(one.environment, 63),
+                self.prose(one.application, 63),
+                self.prose(one.headline, 2 * self.room.longest),
                 _bold_if_high(one.risk),
                 amount(one.cost),
             ]
@@ -166,21 +193,19 @@ class _Writer:
         one, *others = group
         parts: list[str] = []
         if others:
-            names = [prose(other.target) for other in others[:20]]
-            more = f" and {len(others) - 20} more" if len(others) > 20 else ""
-            parts.append(f"The same happens to {', '.join(names)}{more}.")
-        parts += [f"> {prose(note, 500)}" for note in one.notes[:10]]
+            parts.append(f"The same happens to {self.some([self.prose(other.target) for other in others], 20)}.")
+        parts.append(self.notes(one.notes))
         parts += [self.values(one), *(self.new_track(one, track) for track in one.new_tracks), self.tracks(one)]
         parts += [self.risks(one), self.restarts(one), self.cost(one), self.undo(one), self.objects(one)]
         inner = "\n\n".join(filter(None, parts))
         heading = f"{one.target}{f' and {len(others)} more' if others else ''}"
         if folded:
             return details(f"{heading}: risk {one.risk}", inner)
-        return f"### {prose(heading)}\n\n{inner}"
+        return f"### {self.prose(heading)}\n\n{inner}"
 
     def values(self, one: ApplicationReview) -> str:
         rows = [
-            [self.value_name(change), self.stated(change.before), self.stated(change.after), _from(change)]
+            [self.value_name(change), self.stated(change.before), self.stated(change.after), self.source(change)]
             for change in one.values[: self.room.values]
         ]
         if not rows:
@@ -190,32 +215,34 @@ class _Writer:
         return text + ("\n\n" + self.left_out(left, "settings", "", one) if left else "")
 
     def value_name(self, change: ValueChange) -> str:
-        tracks = f" on {', '.join(map(prose, change.tracks))}" if change.component and change.tracks else ""
-        return code(change.path, 200) + tracks
+        tracks = f" on {', '.join(map(self.prose, change.tracks))}" if change.component and change.tracks else ""
+        return self.code(change.path, 200) + tracks
 
     def stated(self, stated: Stated | None) -> str:
-        return "*not said*" if stated is None else code(_word(stated.value), self.room.longest)
+        return "*not said*" if stated is None else self.code(_word(stated.value), self.room.longest)
 
     def new_track(self, one: ApplicationReview, new: NewTrack) -> str:
         against = next((track for track in one.tracks_before if track.name == new.against), None)
-        of = f" ({code(new.place, 200)})" + (f", beside {prose(new.against)} ({prose(against.bundle)})" if against else "")
+        of = f" ({self.code(new.place, 200)})" + (
+            f", beside {self.prose(new.against)} ({self.prose(against.bundle)})" if against else ""
+        )
         rows = [
             [
-                prose(fact.what),
-                code(fact.before, 200) if fact.before else "-",
-                code(fact.after, 200) if fact.after else "-",
-                code(new.file, 200),
+                self.prose(fact.what),
+                self.code(fact.before, 200) if fact.before else "-",
+                self.code(fact.after, 200) if fact.after else "-",
+                self.code(new.file, 200),
             ]
             for fact in new.bundle
         ]
         rows += [
-            [code(change.path, 200), self.stated(change.before), self.stated(change.after), _from(change)]
+            [self.code(change.path, 200), self.stated(change.before), self.stated(change.after), self.source(change)]
             for change in new.differences
         ]
         shown = rows[: max(self.room.values, 3)]
-        text = f"**New: track {prose(new.track.name)} ({prose(new.track.bundle)})**{of}\n\n"
+        text = f"**New: track {self.prose(new.track.name)} ({self.prose(new.track.bundle)})**{of}\n\n"
         text += (
-            table(["what", prose(new.against) or "before", prose(new.track.name), "from"], shown)
+            table(["what", self.prose(new.against) or "before", self.prose(new.track.name), "from"], shown)
             if shown
             else "It runs the same bundle with the same settings."
         )
@@ -226,10 +253,14 @@ class _Writer:
         """Each track before and after, where it is not the same."""
         before, after = ({track.name: track for track in side} for side in (one.tracks_before, one.tracks_after))
         names = [*before, *(name for name in after if name not in before)]
-        if all(_track(before.get(name)) == _track(after.get(name)) for name in names):
+        if all(self.part(before.get(name)) == self.part(after.get(name)) for name in names):
             return ""
-        rows = [[prose(name), _track(before.get(name)), _track(after.get(name))] for name in names[:20]]
-        return "**Tracks**\n\n" + table(["track", "before", "after"], rows)
+        shown = names[: self.most(20)]
+        rows = [[self.prose(name), self.part(before.get(name)), self.part(after.get(name))] for name in shown]
+        left = len(names) - len(shown)
+        return (
+            "**Tracks**\n\n" + table(["track", "before", "after"], rows) + (f"\n\n*{left} more tracks left out.*" if left else "")
+        )
 
     def risks(self, one: ApplicationReview) -> str:
         if not one.risks:
@@ -241,8 +272,8 @@ class _Writer:
         return f"**Risk: {one.risk}**\n\n" + "\n".join(lines)
 
     def risk(self, risk: Risk) -> str:
-        where = f" ({code(risk.where, 200)})" if risk.where else ""
-        return f"- {_bold_if_high(risk.level)}, {risk.kind}: {prose(risk.reason, 3 * self.room.longest)}{where}"
+        where = f" ({self.code(risk.where, 200)})" if risk.where else ""
+        return f"- {_bold_if_high(risk.level)}, {risk.kind}: {self.prose(risk.reason, 3 * self.room.longest)}{where}"
 
     def restarts(self, one: ApplicationReview) -> str:
         if not one.restarts:
@@ -252,11 +283,10 @@ class _Writer:
             found = [restart for restart in one.restarts if restart.what == what]
             if found:
                 names = [
-                    f"{prose(restart.track)} {prose(restart.component)} ({restart.pods}{_because(restart.reasons)})"
-                    for restart in found[:12]
+                    f"{self.prose(restart.track)} {self.prose(restart.component)} ({restart.pods}{self.because(restart.reasons)})"
+                    for restart in found
                 ]
-                more = f" and {len(found) - 12} more" if len(found) > 12 else ""
-                lines.append(f"- {word}: {', '.join(names)}{more}")
+                lines.append(f"- {word}: {self.some(names, 12)}")
         return "**Pods** (how many, and why)\n\n" + "\n".join(lines)
 
     def cost(self, one: ApplicationReview) -> str:
@@ -266,17 +296,15 @@ class _Writer:
         if cost.gpus_before.high or cost.gpus_after.high:
             text += f"; GPUs {cost.gpus_before} -> {cost.gpus_after}"
         if cost.unpriced:
-            names = ", ".join(map(prose, cost.unpriced[:6])) + (
-                f" and {len(cost.unpriced) - 6} more" if len(cost.unpriced) > 6 else ""
-            )
+            names = self.some([self.prose(name) for name in cost.unpriced], 6)
             text += f". Not in it, for want of an instance type: {names}"
         return text + "."
 
     def undo(self, one: ApplicationReview) -> str:
         lines: list[str] = []
         for way in one.undo:
-            commands = ", then ".join(code(command, 300) for command in way.commands)
-            lines.append(f"- {commands}: {prose(way.restores, 4 * self.room.longest)}.")
+            commands = ", then ".join(self.code(command, 300) for command in way.commands)
+            lines.append(f"- {commands}: {self.prose(way.restores, 4 * self.room.longest)}.")
         return "**How to undo it**\n\n" + "\n".join(lines)
 
     def objects(self, one: ApplicationReview) -> str:
@@ -290,17 +318,16 @@ class _Writer:
             return f"{heading}. " + self.left_out(len(one.objects), "objects", "", one)
         parts: list[str] = []
         for change in ("added", "removed"):
-            names = [code(found.identity, 200) for found in one.objects if found.change == change]
+            names = [self.code(found.identity, 200) for found in one.objects if found.change == change]
             if names:
-                more = f" and {len(names) - self.room.objects} more" if len(names) > self.room.objects else ""
-                parts.append(f"{change.capitalize()}: {', '.join(names[: self.room.objects])}{more}")
+                parts.append(f"{change.capitalize()}: {self.some(names, self.room.objects)}")
         rows = [
             [
-                _objects(names),
-                code(field.pointer, 250) if field else "*(by another object)*",
+                self.named(names),
+                self.code(field.pointer, 250) if field else "*(by another object)*",
                 self.after(field.before) if field else "",
                 self.after(field.after) if field else "",
-                prose(field.origin, 400) if field else "its pods restart: the configuration that they read differs",
+                self.prose(field.origin, 400) if field else "its pods restart: the configuration that they read differs",
             ]
             for names, field in _fields(one.objects)
         ]
@@ -312,11 +339,12 @@ class _Writer:
         return details(heading, "\n\n".join(parts))
 
     def after(self, value: Plain) -> str:
-        return "*not there*" if value is None else code(_word(value), self.room.longest)
+        return "*not there*" if value is None else self.code(_word(value), self.room.longest)
 
     def files(self, files: Sequence[FileReview]) -> str:
         shown = [
-            f"- {code(found.path, 200)}: {prose(found.why, 2 * self.room.longest)}" for found in files[: max(5, self.room.values)]
+            f"- {self.code(found.path, 200)}: {self.prose(found.why, 2 * self.room.longest)}"
+            for found in files[: max(5, self.room.values)]
         ]
         if len(files) > len(shown):
             shown.append("- " + self.left_out(len(files) - len(shown), "files", ""))
@@ -324,8 +352,51 @@ class _Writer:
 
     def left_out(self, count: int, what: str, how: str, one: ApplicationReview | None = None) -> str:
         target = f" {one.target}" if one else ""
-        command = code(f"bento-gitops diff{target} --base {self.review.base} --full", 300)
+        command = self.code(f"bento-gitops diff{target} --base {self.review.base} --full", 300)
         return f"*{count} more {what}{f' ({how})' if how else ''} left out; {command} shows all.*"
+
+    def named(self, names: Sequence[str]) -> str:
+        return self.some([self.code(name, 200) for name in names], 3)
+
+    def gates(self, gates: Sequence[Gate]) -> str:
+        """Those that failed first, then those at which nobody looked."""
+        order = ("failed", "not looked", "passed")
+        ordered = sorted(gates, key=lambda gate: order.index(gate.outcome))
+        count = Counter(gate.outcome for gate in gates)
+        rows = [
+            [
+                f"**{gate.outcome}**" if gate.outcome != "passed" else gate.outcome,
+                self.prose(gate.name, 60),
+                self.prose(gate.evidence, 300),
+                self.prose(gate.mend, 300),
+            ]
+            for gate in ordered[: self.most(40)]
+        ]
+        shown = ", ".join(f"{count[outcome]} {outcome}" for outcome in order if count[outcome])
+        left = len(ordered) - len(rows)
+        more = f"\n\n*{left} more gates left out.*" if left else ""
+        return f"### Gates: {shown}\n\n" + table(["", "gate", "evidence", "how to mend it"], rows) + more
+
+    def step(self, step: str) -> str:
+        return self.code(step, 300) if step.startswith(("bento-gitops ", "git ", "make ")) else self.prose(step, 500)
+
+    def part(self, track: RunningTrack | None) -> str:
+        if track is None:
+            return "-"
+        role = f"{track.role}, " if track.role else ""
+        kept = "" if track.capacity == "full" else f", {track.capacity}"
+        pods = self.some([f"{self.prose(name)} {component.pods}" for name, component in track.components.items()], 12)
+        return f"{role}{self.prose(track.bundle)}, {track.weight} %{kept}; pods: {pods}"
+
+    def because(self, reasons: Sequence[str]) -> str:
+        return f", {', '.join(map(self.prose, reasons))}" if reasons else ""
+
+    def source(self, change: ValueChange) -> str:
+        """The line behind a value on both sides, with the layer where it is not the environment's."""
+        notes = dict.fromkeys(side.note for side in (change.before, change.after) if side and side.note)
+        layers = dict.fromkeys(side.layer for side in (change.before, change.after) if side)
+        note = f"; {self.prose('; '.join(notes), 200)}" if notes else ""
+        return f"{self.code(said_at(change), 300)} ({' -> '.join(layers)}{note})"
 
 
 def _groups(applications: Sequence[ApplicationReview]) -> list[list[ApplicationReview]]:
@@ -388,57 +459,8 @@ def _fields(objects: Iterable[ObjectReview]) -> Iterator[tuple[list[str], FieldR
     yield from found.values()
 
 
-def _objects(names: Sequence[str]) -> str:
-    shown = ", ".join(code(name, 200) for name in names[:3])
-    return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
-
-
-def _gates(gates: Sequence[Gate]) -> str:
-    """Those that failed first, then those at which nobody looked."""
-    order = ("failed", "not looked", "passed")
-    ordered = sorted(gates, key=lambda gate: order.index(gate.outcome))
-    count = Counter(gate.outcome for gate in gates)
-    rows = [
-        [
-            f"**{gate.outcome}**" if gate.outcome != "passed" else gate.outcome,
-            prose(gate.name, 60),
-            prose(gate.evidence, 300),
-            prose(gate.mend, 300),
-        ]
-        for gate in ordered[:40]
-    ]
-    shown = ", ".join(f"{count[outcome]} {outcome}" for outcome in order if count[outcome])
-    more = f"\n\n*{len(ordered) - 40} more gates left out.*" if len(ordered) > 40 else ""
-    return f"### Gates: {shown}\n\n" + table(["", "gate", "evidence", "how to mend it"], rows) + more
-
-
-def _step(step: str) -> str:
-    return code(step, 300) if step.startswith(("bento-gitops ", "git ", "make ")) else prose(step, 500)
-
-
-def _track(track: RunningTrack | None) -> str:
-    if track is None:
-        return "-"
-    role = f"{track.role}, " if track.role else ""
-    kept = "" if track.capacity == "full" else f", {track.capacity}"
-    pods = ", ".join(f"{prose(name)} {component.pods}" for name, component in track.components.items())
-    return f"{role}{prose(track.bundle)}, {track.weight} %{kept}; pods: {pods}"
-
-
-def _because(reasons: Sequence[str]) -> str:
-    return f", {', '.join(map(prose, reasons))}" if reasons else ""
-
-
 def _bold_if_high(level: str) -> str:
     return f"**{level}**" if level == "high" else level
-
-
-def _from(change: ValueChange) -> str:
-    """The line behind a value on both sides, with the layer where it is not the environment's."""
-    notes = dict.fromkeys(side.note for side in (change.before, change.after) if side and side.note)
-    layers = dict.fromkeys(side.layer for side in (change.before, change.after) if side)
-    note = f"; {prose('; '.join(notes), 200)}" if notes else ""
-    return f"{code(said_at(change), 300)} ({' -> '.join(layers)}{note})"
 
 
 def _word(value: Plain) -> str:

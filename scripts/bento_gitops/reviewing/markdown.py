@@ -33,6 +33,8 @@ def prose(text: str, longest: int = 2000) -> str:
 
 def visible(text: str) -> str:
     """The text with whatever would not be seen, or would change how the rest is seen, written out."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else {"\n": "\\n", "\t": "\\t"}.get(character, f"\\u{ord(character):04x}")
         for character in text
