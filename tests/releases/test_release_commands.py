@@ -197,12 +197,13 @@ def test_a_pull_request_is_opened_with_its_body_and_a_second_run_takes_its_place
         "#!/bin/sh\n"
         f'echo "$@" >> {log}\n'
         f'case "$1 $2" in\n'
-        f'  "pr list") [ -f {tmp_path}/open ] && echo \'[{{"url": "https://example.com/pull/7", "isCrossRepository": false}}]\' || echo "[]";;\n'
-        f'  "pr create") cat > {tmp_path}/body.md; touch {tmp_path}/open; echo https://example.com/pull/7;;\n'
+        f'  "pr list") [ -f {tmp_path}/open ] && cat {tmp_path}/open || echo "[]";;\n'
+        f'  "pr create") cat > {tmp_path}/body.md; echo "$FOUND" > {tmp_path}/open; echo https://example.com/pull/7;;\n'
         f'  "pr edit") cat > {tmp_path}/body.md;;\n'
         "esac\n"
     )
     script.chmod(0o755)
+    monkeypatch.setenv("FOUND", '[{"url": "https://example.com/pull/7", "isCrossRepository": false}]')
     monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
     body = tmp_path / "written.md"
     told = olivia.run("promote", DEV, "1.1.0", "--pr", "--pr-body", str(body), "--reason", "try | it <b>")
