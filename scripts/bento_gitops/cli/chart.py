@@ -109,7 +109,8 @@ def _pin(environment: str, version: str | None, options: Options) -> None:
     asked = options.request(environment)
     _only_decided_by_files(options, gates=True)
     request = PinRequest(asked.target, version, asked.now, asked.by, asked.reason, asked.break_glass)
-    done = carry_out_pin(context.root, request, _where(options), dry_run=options.dry_run)
+    wants_body = options.pr_body is not None
+    done = carry_out_pin(context.root, request, _where(options), dry_run=options.dry_run, wants_body=wants_body)
     if options.pr_body is not None:
         options.pr_body.write_text(done.body, encoding="utf-8")
     _print_pin(done, options)

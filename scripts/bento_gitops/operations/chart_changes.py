@@ -34,7 +34,7 @@ class PinDone:
     review: Review
     delivered: Delivered
     body: str
-    """The text of its pull request."""
+    """The text of its pull request; empty where nobody asked for it."""
 
 
 def carry_out_release(root: Path, version: str, where: Where, *, by: str, reason: str = "", dry_run: bool = False) -> ReleaseDone:
@@ -59,7 +59,7 @@ def carry_out_release(root: Path, version: str, where: Where, *, by: str, reason
     return ReleaseDone(made[-1], Delivered(tuple(change.path for change in proposal.effective())))
 
 
-def carry_out_pin(root: Path, request: PinRequest, where: Where, *, dry_run: bool = False) -> PinDone:
+def carry_out_pin(root: Path, request: PinRequest, where: Where, *, dry_run: bool = False, wants_body: bool = False) -> PinDone:
     """Pins a release, or takes a pin away; with `dry_run` nothing is written. Raises what `pinned` and `deliver` raise."""
     made: list[Pin] = []
 
@@ -77,7 +77,7 @@ def carry_out_pin(root: Path, request: PinRequest, where: Where, *, dry_run: boo
     else:
         delivered = deliver(root, decide, how)
     review = _review(made[-1])
-    return PinDone(made[-1], review, delivered, _body(made[-1], review, request))
+    return PinDone(made[-1], review, delivered, _body(made[-1], review, request) if wants_body else "")
 
 
 def _review(pin: Pin) -> Review:
