@@ -39,10 +39,10 @@ class Options:
     branch: str | None
     remote: str | None
     reason: str
-    break_glass: str
-    observation: Path | None
     as_json: bool
     now: datetime | None
+    break_glass: str = ""
+    observation: Path | None = None
 
     def request(self, target: str) -> Request:
         """What the command is told. Raises InvalidInput for an observation that is none."""
@@ -111,30 +111,42 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "now": (
         Annotated[
             datetime | None,
-            typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], metavar="TIME", help="The time to decide by (for tests)."),
+            typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], metavar="TIME", help="The time to decide by (for tests)."),
         ],
         None,
     ),
 }
 
 
+_OF_GATES = ("break_glass", "observation")
+
+
 def changing(command: Callable[..., None]) -> Callable[..., None]:
     """A command with a parameter `options`, as one that takes all options of a change."""
+    return _taking(_SHARED, command)
+
+
+def changing_files(command: Callable[..., None]) -> Callable[..., None]:
+    """As `changing`, for a change that follows from files alone: nothing was seen live, and there is no gate to pass."""
+    return _taking({name: option for name, option in _SHARED.items() if name not in _OF_GATES}, command)
+
+
+def _taking(shared: dict[str, tuple[Any, Any]], command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for name, parameter in signature.parameters.items() if name != "options"]
-    shared = [
+    added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for name, (annotation, default) in _SHARED.items()
+        for name, (annotation, default) in shared.items()
     ]
 
     @functools.wraps(command)
     def called(**given: Any) -> None:
-        options = Options(**{name: given.pop(name) for name in _SHARED})
+        options = Options(**{name: given.pop(name) for name in shared})
         if [options.commit, options.push, options.pr].count(True) > 1:
             raise typer.BadParameter("use one of --commit, --push and --pr")
         command(**given, options=options)
 
-    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + shared
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + added
     vars(called)["__signature__"] = signature.replace(parameters=parameters)
     called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return called

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import replace
+import functools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import combinations
 
 from bento_gitops.layers.canonical import canonical
-from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, parse
+from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, Plain, parse, plain, pointer
 from bento_gitops.layers.reading import Read, checked
 from bento_gitops.model.base import moment
 from bento_gitops.model.files import Override, Overrides
@@ -17,7 +19,7 @@ from bento_gitops.model.settings import Config
 
 def fragments(overrides: Read[Overrides]) -> tuple[MarkedMap, ...]:
     """What each override says, in config.yaml's model, in their order."""
-    return tuple(fragment for _, fragment in _entries(overrides))
+    return tuple(fragment for _, fragment in entries(overrides))
 
 
 def ended(overrides: Read[Overrides], now: datetime) -> list[str]:
@@ -25,7 +27,7 @@ def ended(overrides: Read[Overrides], now: datetime) -> list[str]:
     return [
         f"{fragment.place}: this override ended {entry.expires} and still counts"
         f" (owner {entry.owner}, reason: {entry.reason}); remove it or extend it"
-        for entry, fragment in _entries(overrides)
+        for entry, fragment in entries(overrides)
         if moment(entry.expires) < now
     ]
 
@@ -35,7 +37,46 @@ def what_if(assignment: str) -> MarkedMap:
 
     Raises InvalidInput.
     """
-    place = Place(f"--set {assignment}")
+    return _in_the_model(_assigned(assignment, Place(f"--set {assignment}")))
+
+
+def assigned(assignments: Sequence[str]) -> Assigned:
+    """Several `PATH=VALUE` as one fragment.
+
+    Raises InvalidInput with what is wrong with any of them, and where two say the same thing.
+    """
+    problems: list[Problem] = []
+    trees: list[MarkedMap] = []
+    for assignment in assignments:
+        try:
+            tree = _assigned(assignment, Place(assignment))
+            _in_the_model(tree)
+            trees.append(tree)
+        except InvalidInput as error:
+            problems += error.problems
+    for one, other in combinations(trees, 2):
+        if (shared := _shared(one, other)) is not None:
+            todo = "say each thing once, and a map as a whole or key by key"
+            problems.append(Problem(other.place, pointer(shared), f"is said by {one.place} too", "", todo))
+    if problems:
+        raise InvalidInput(problems)
+    whole = functools.reduce(_together, trees)
+    said = plain(whole)
+    assert isinstance(said, dict), "a map is a map"
+    return Assigned(said, _in_the_model(whole))
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What somebody asks for on the command line."""
+
+    said: dict[str, Plain]
+    """As it is written to a file."""
+    fragment: MarkedMap
+    """In the models' own spelling; its places are the words of the command line."""
+
+
+def _assigned(assignment: str, place: Place) -> MarkedMap:
     path, equals, value = assignment.partition("=")
     keys = split_path(path)
     if not equals or not all(keys):
@@ -45,12 +86,44 @@ def what_if(assignment: str) -> MarkedMap:
     for key in reversed(keys):
         node = MarkedMap({key: node}, place, {key: place})
     assert isinstance(node, MarkedMap)
+    return node
+
+
+def _in_the_model(node: MarkedMap) -> MarkedMap:
     problems: list[Problem] = []
     tree = canonical(node, Config, problems)
     checked(tree, Config)
     if problems:
         raise InvalidInput(problems)
     return tree
+
+
+def _shared(one: Marked, other: Marked) -> tuple[str, ...] | None:
+    """The first path that both say."""
+    if not isinstance(one, MarkedMap) or not isinstance(other, MarkedMap):
+        return ()
+    for key in one.items:
+        below = _shared(one.items[key], other.items[key]) if key in other.items else None
+        if below is not None:
+            return (key, *below)
+    return None
+
+
+def _together(one: MarkedMap, other: MarkedMap) -> MarkedMap:
+    items = dict(one.items)
+    for key, value in other.items.items():
+        here = items.get(key)
+        items[key] = _together(here, value) if isinstance(here, MarkedMap) and isinstance(value, MarkedMap) else value
+    return MarkedMap(items, one.place, {**other.keys, **one.keys})
+
+
+def said_in(fragment: Marked, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Plain, Place]]:
+    """Each value that a fragment says: its path, itself, and where it stands. A list is one value."""
+    if isinstance(fragment, MarkedMap) and fragment.items:
+        for key, value in fragment.items.items():
+            yield from said_in(value, (*path, key))
+    else:
+        yield path, plain(fragment), fragment.place
 
 
 def named_services(fragment: MarkedMap) -> set[str]:
@@ -113,7 +186,8 @@ def split_path(path: str) -> list[str]:
     return parts
 
 
-def _entries(overrides: Read[Overrides]) -> Iterator[tuple[Override, MarkedMap]]:
+def entries(overrides: Read[Overrides]) -> Iterator[tuple[Override, MarkedMap]]:
+    """Each override, and what it says."""
     nodes = overrides.tree.items["overrides"]
     assert isinstance(nodes, MarkedList)
     for entry, node in zip(overrides.value.overrides, nodes.items, strict=True):

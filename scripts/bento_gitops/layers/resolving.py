@@ -30,7 +30,7 @@ OF_RELEASES = ("rollout", "evaluation")
 """Those that commands read; no pod knows them."""
 
 
-Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas", "promotion"]
+Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas", "overrides", "promotion"]
 """What an environment may leave to the one that it extends."""
 
 

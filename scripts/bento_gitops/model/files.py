@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from bento_gitops.model.base import (
     Cpu,
     DnsLabel,
+    Duration,
     HeaderName,
     LabelKey,
     LabelValue,
@@ -186,6 +187,13 @@ class ChartPin(Model):
     """A folder below charts/releases/bento-serving."""
 
 
+class OverrideRules(Model):
+    """What an operator's temporary changes must keep to here."""
+
+    longest: Duration
+    """From now to the end, when `override set` writes one."""
+
+
 class Environment(Model):
     """`environments/<env>/environment.yaml`: facts of the cluster, defaults, rules."""
 
@@ -206,6 +214,8 @@ class Environment(Model):
     """Pods of each component that a candidate has at least."""
     promotion: Promotion | None = None
     """What must hold before a bundle comes here."""
+    overrides: OverrideRules | None = None
+    """Without it: an override ends when its author says."""
     defaults: Defaults | None = None
 
 

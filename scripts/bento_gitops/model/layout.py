@@ -34,6 +34,11 @@ def release_file(target: str) -> str:
     return f"environments/{target}/release.yaml"
 
 
+def overrides_file(target: str) -> str:
+    """Where operators change an application, given as ENV/APP, for a time."""
+    return f"environments/{target}/overrides.yaml"
+
+
 def evidence_file(target: str, tag: str) -> str:
     """Where it is kept what was seen of a bundle of an application, given as ENV/APP."""
     return f"environments/{target}/evidence/{tag}.yaml"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bento_gitops.operations.deciding import Decision, Request
+from bento_gitops.operations.deciding import Decision, Request, Several
 from bento_gitops.releasing.message import one_line
 from bento_gitops.repository.changes import Proposal
 from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, base_of, deliver
@@ -83,8 +83,11 @@ def branch_of(decision: Decision) -> str:
     """The branch of a decision's pull request: the same for the same change, so that a second run replaces the first."""
     release = decision.after
     track = release.candidate or release.stable if release else ""
-    bundle = release.tracks[track].bundle if release else "application"
-    return f"bento-gitops/{decision.target.environment}/{decision.target.application}/{decision.transition}-{bundle}"
+    end = decision.branch or f"{decision.transition}-{release.tracks[track].bundle if release else 'application'}"
+    if isinstance(decision.target, Several):
+        # Git has no branch below another: prod/render would leave no place for those of an application `render`.
+        return f"bento-gitops/{decision.target.environment or 'all'}.{end}"
+    return f"bento-gitops/{decision.target}/{end}"
 
 
 def body_of(decision: Decision, request: Request) -> str:
@@ -95,7 +98,8 @@ def body_of(decision: Decision, request: Request) -> str:
     if decision.trees is None:
         return ""
     before, after = decision.trees
-    review = compare(before, after, str(decision.target), base="before")
+    wanted = decision.target.environment if isinstance(decision.target, Several) else str(decision.target)
+    review = compare(before, after, wanted, base="before")
     title = f"{decision.target}: {decision.transition}. {decision.says[:1].upper()}{decision.says[1:]}."
     return body(
         review,

@@ -49,15 +49,25 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
+class Several:
+    """What a change is of that touches no application alone: an environment, or everything."""
+
+    environment: str = ""
+
+    def __str__(self) -> str:
+        return self.environment or "all environments"
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What a command came to in one tree."""
 
     transition: str
-    target: Target
+    target: Target | Several
     says: str
     before: Release | None
     after: Release | None
-    """None: the application is removed."""
+    """None: the application is removed, or the change is of several."""
     proposal: Proposal | None
     """None: nothing changes."""
     gates: tuple[Gate, ...] = ()
@@ -70,6 +80,8 @@ class Decision:
     """What `canary step` decided, and why."""
     good: bool = True
     """Whether what was looked at is as it should be; only `verify` says no without refusing."""
+    branch: str = ""
+    """The end of the name of its pull request's branch, where that does not follow from the release."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,13 +139,12 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
     overlay = OverlayTree(tree, {situation.file: text})
     rendered = render_one(Fleet(overlay), target)[0]
     notes = [*planned.notes]
-    if situation.release is not None and _stale(situation):
-        stale = "values.yaml is not what its sources say, so this would bring more than the transition"
+    stale = stale_before(situation.fleet, target, move.transition) if situation.release is not None else None
+    if stale is not None:
         if not planned.urgent:
-            todo = f"bento-gitops render {target}, commit that first"
-            raise Refused([Problem(Place(target.values), move.transition, stale, "", todo)])
-        notes.append(f"{target.values}: {stale}: see the difference")
-    problems, objects = ([], 0) if not rendered.changed else _wrong_objects(overlay, root, target, rendered, planned.urgent)
+            raise Refused([stale])
+        notes.append(f"{stale.place}: {stale.wrong}: see the difference")
+    problems, objects = ([], 0) if not rendered.changed else wrong_objects(overlay, root, rendered, urgent=planned.urgent)
     if planned.urgent and problems:
         raise InvalidInput(problems)
     notes += planned.remarks(rendered.text) if planned.remarks else []
@@ -189,13 +200,18 @@ def _release_text(situation: Situation, release: Release) -> bytes:
     return text.encode()
 
 
-def _stale(situation: Situation) -> bool:
-    """Whether values.yaml says something else than its sources do now."""
-    return render_one(situation.fleet, situation.target)[0].changed
+def stale_before(fleet: Fleet, target: Target, transition: str) -> Problem | None:
+    """That values.yaml says something else than its sources do before the transition, which then must not hide in it."""
+    if not render_one(fleet, target)[0].changed:
+        return None
+    stale = "values.yaml is not what its sources say, so this would bring more than the transition"
+    return Problem(Place(target.values), transition, stale, "", f"bento-gitops render {target}, commit that first")
 
 
-def _wrong_objects(tree: Tree, root: Path, target: Target, rendered: Rendered, urgent: bool) -> tuple[list[Problem], int]:
-    """What is wrong with the objects of the values; for what is urgent only whether the chart renders them."""
+def wrong_objects(tree: Tree, root: Path, rendered: Rendered, *, urgent: bool = False) -> tuple[list[Problem], int]:
+    """What is wrong with the objects of the values, and how many there are; for what is urgent only whether the chart renders
+    them."""
+    target = rendered.target
     with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
         found = objects_of(tree, root, rendered, Path(scratch), checked=not urgent)
     if found.refusals:
