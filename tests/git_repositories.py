@@ -139,4 +139,4 @@ def origin(tmp_path: Path, git_settings: Path) -> Origin:
     """A remote with a counter for each of eight applications, and a note."""
     files = {f"environments/prod/app-{number}/release.yaml": "weight: 0  # keep\n" for number in range(8)}
     files |= {f"environments/prod/app-{number}/values.yaml": "derived: 0\n" for number in range(8)}
-    return new_origin(tmp_path, {**files, "NOTES.txt": "hello\n"})
+    return new_origin(tmp_path, {**files, "NOTES.txt": "hello\n", ".gitignore": ".*.tmp\n"})

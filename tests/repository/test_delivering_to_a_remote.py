@@ -119,6 +119,18 @@ def test_who_comes_second_to_the_same_file_loses_and_sees_what_changed(origin: O
     assert (clone.head, clone.status) == (head, "")
 
 
+def test_two_commits_that_are_the_same_to_the_byte_are_not_both_a_success(
+    origin: Origin, clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_DATE", "2026-11-01T10:00:00Z")
+    other = origin.clone("other")
+    between = once(lambda: deliver(other.root, adding(), Push()))
+    with pytest.raises(RaceLost):
+        deliver(clone.root, adding(between=between), Push())
+    assert origin.subjects("main") == ["Shift app-0 to 1", "Start"]
+
+
 def test_operators_at_once_lose_no_update(origin: Origin, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "FIRST_WAIT", 0.02)
     outcomes: dict[str, Delivered | Exception] = {}

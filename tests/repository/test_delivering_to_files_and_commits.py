@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bento_gitops.model.problem import Refused, ToolFailed
+from bento_gitops.repository import delivery, files
 from bento_gitops.repository.changes import Proposal, RaceLost, change
 from bento_gitops.repository.delivery import Commit, Delivered, Files, deliver
 from bento_gitops.repository.files import Tree, WorkingTree
@@ -145,7 +146,7 @@ def test_a_swap_of_the_branch_that_is_lost_puts_the_files_back_before_the_next_a
     def late(root: Path, branch: str, new: str, old: str, reason: str) -> bool:
         if not during:
             during.append(clone.text(BOTH[0]))
-            clone.git("commit", "--quiet", "--allow-empty", "--message", "Between writing and moving")
+            clone.git("commit", "--quiet", "--allow-empty", "--only", "--message", "Between writing and moving")
         return swap(root, branch, new, old, reason)
 
     monkeypatch.setattr(git, "swap_branch", late)
@@ -155,6 +156,21 @@ def test_a_swap_of_the_branch_that_is_lost_puts_the_files_back_before_the_next_a
     assert before == ["weight: 0  # keep\n"] * 2
     assert clone.subjects() == ["Shift app-0 to 1", "Between writing and moving", "Start"]
     assert clone.status == ""
+
+
+def test_a_person_who_commits_the_index_in_the_middle_commits_the_whole_change(
+    clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swap = git.swap_branch
+
+    def late(root: Path, branch: str, new: str, old: str, reason: str) -> bool:
+        clone.git("commit", "--quiet", "--message", "Mine, and what was in the index")
+        return swap(root, branch, new, old, reason)
+
+    monkeypatch.setattr(git, "swap_branch", late)
+    with pytest.raises(RaceLost):
+        deliver(clone.root, adding(), Commit())
+    assert (clone.status, clone.at("HEAD", BOTH[0]), clone.at("HEAD", BOTH[1])) == ("", "weight: 1  # keep\n", "derived: 1\n")
 
 
 def test_someone_elses_change_of_the_same_file_is_a_lost_race(clone: Repository) -> None:
@@ -279,23 +295,29 @@ def test_a_repository_without_a_commit_says_so(tmp_path: Path, git_settings: Pat
         deliver(empty.root, adding(), Commit())
 
 
-def test_an_index_that_is_locked_does_not_lose_the_commit(clone: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bento_gitops.repository.delivery.FIRST_WAIT", 0.001)
+def test_an_index_that_stays_locked_is_an_error_and_nothing_is_written(
+    clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_WAIT", 0.001)
+    head = clone.head
     (clone.root / ".git/index.lock").touch()
-    delivered = deliver(clone.root, adding(), Commit())
-    assert delivered.commit == clone.head
-    assert "index still has the old files" in delivered.notes[0]
+    with pytest.raises(ToolFailed, match=r"git update-index: .*index\.lock': File exists"):
+        deliver(clone.root, adding(), Commit())
     (clone.root / ".git/index.lock").unlink()
-    mend = delivered.notes[0].rpartition("mend it: ")[2]
-    subprocess.run(mend.split(), cwd=clone.root, check=True, capture_output=True)
-    assert clone.status == ""
+    assert (clone.head, clone.status) == (head, "")
+
+
+def test_a_branch_that_cannot_be_moved_leaves_files_and_index_as_they_were(clone: Repository) -> None:
+    head = clone.head
+    (clone.root / ".git/refs/heads/main.lock").touch()
+    with pytest.raises(ToolFailed, match=r"git update-ref .*main\.lock': File exists"):
+        deliver(clone.root, adding(), Commit())
+    assert (clone.head, clone.status, clone.text(BOTH[0])) == (head, "", "weight: 0  # keep\n")
 
 
 def test_a_disk_that_refuses_in_the_middle_leaves_neither_commit_nor_files(
     clone: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bento_gitops.repository import files
-
     replace = files._replace
 
     def full(target: Path, data: bytes) -> None:
@@ -319,8 +341,6 @@ def test_a_files_mode_and_other_bytes_are_kept(clone: Repository) -> None:
 
 
 def test_a_command_waits_for_its_turn_and_says_when_it_does_not_come(clone: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bento_gitops.repository import delivery
-
     monkeypatch.setattr(delivery, "TURN", 0.05)
     with delivery._turn(clone.root), pytest.raises(ToolFailed, match="another bento-gitops command is writing"):
         deliver(clone.root, adding(), Files())

@@ -11,7 +11,7 @@ import contextlib
 import random
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -150,9 +150,9 @@ def _to_commit(root: Path, decide: Decide) -> Delivered:
             return Delivered(attempts=attempt)
         start = start or proposal
         with _turn(root):
-            notes = _commit(root, branch, tree.commit, proposal)
-        if notes is not None:
-            return replace(notes, attempts=attempt)
+            delivered = _commit(root, branch, tree.commit, proposal)
+        if delivered:
+            return replace(delivered, attempts=attempt)
         _wait(attempt)
     raise _starved(branch)
 
@@ -165,32 +165,39 @@ def _commit(root: Path, branch: str, parent: str, proposal: Proposal) -> Deliver
         return None
     _require_unchanged(root, changes)
     commit = git.commit_tree(root, parent, {change.path: change.after for change in changes}, proposal.message)
-    # Files first, the branch last: after a kill in between the files are changes that are not committed yet. The other way
-    # round, old files would look like changes that take the commit back, and the next `git commit --all` would do so.
+    # Files, then the index, the branch last. After a kill in between there are changes that are not committed yet, and complete
+    # ones: to commit them is what was wanted. The other way round, old files or an old index would look like changes that take
+    # the commit back, and somebody's next commit would do so.
     try:
         write_files(root, changes)
+        _update_index(root, commit.entries, commit.sha)
         moved = git.swap_branch(root, branch, commit.sha, parent, f"bento-gitops: {proposal.message.partition(chr(10))[0]}")
     except BaseException:
-        put_back(root, changes, GitTree(root, f"refs/heads/{branch}"))
+        _take_back(root, branch, changes)
         raise
     if not moved:
-        put_back(root, changes, GitTree(root, f"refs/heads/{branch}"))
+        _take_back(root, branch, changes)
         return None
-    notes: tuple[str, ...] = ()
-    if said := _patiently_update_index(root, commit):
-        todo = f"mend it: git reset --quiet -- {' '.join(paths)}"
-        notes = (f"committed, but the index still has the old files, because it could not be written ({said}); {todo}",)
-    return Delivered(tuple(paths), commit.sha, notes=notes)
+    return Delivered(tuple(paths), commit.sha)
 
 
-def _patiently_update_index(root: Path, commit: git.NewCommit) -> str:
-    said = git.update_index(root, commit)
+def _take_back(root: Path, branch: str, changes: tuple[Change, ...]) -> None:
+    """Gives files and index what the branch says of them again."""
+    tree = GitTree(root, f"refs/heads/{branch}")
+    put_back(root, changes, tree)
+    _update_index(root, {change.path: tree.entry(change.path) for change in changes}, tree.commit)
+
+
+def _update_index(root: Path, entries: Mapping[str, git.Entry | None], commit: str) -> None:
+    """Raises ToolFailed where somebody else keeps the index locked."""
+    said = git.update_index(root, entries, commit)
     for attempt in range(1, 6):
         if "index.lock" not in said:
             break
         _wait(attempt)  # another Git command holds it, for as long as it takes to write a file
-        said = git.update_index(root, commit)
-    return said
+        said = git.update_index(root, entries, commit)
+    if said:
+        raise ToolFailed(f"git update-index: {said}")
 
 
 def _require_unchanged(root: Path, changes: tuple[Change, ...]) -> None:
@@ -336,7 +343,7 @@ def _to_pull_request(root: Path, decide: Decide, how: PullRequest) -> Delivered:
         raise ToolFailed(f"git: {branch!r} cannot be the branch of a pull request into {base}; name another")
     there = _replaceable(root, remote, branch, tip)
     commit = _made(root, tip, proposal)
-    pushed = _push(root, remote, commit, branch, lease=there or "")
+    pushed = git.Pushed(accepted=True) if commit == there else _push(root, remote, commit, branch, lease=there or "")
     if pushed.overtaken:
         todo = "somebody else works on the same change; look at their pull request"
         raise RaceLost(f"lost a race: {remote}/{branch} changed while this command ran; nothing was written; {todo}")

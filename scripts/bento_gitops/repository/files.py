@@ -85,6 +85,10 @@ class GitTree:
             raise InvalidInput([Problem(Place(path), "", f"is a symbolic link in {self.ref}", "", todo)])
         return self._blobs.read(entry.blob)
 
+    def entry(self, path: str) -> git.Entry | None:
+        """How the commit holds the file; None where it has none."""
+        return self._entries.get(path)
+
     def exists(self, path: str) -> bool:
         return path in self._entries
 
@@ -193,7 +197,7 @@ def _remove(target: Path) -> None:
 def _replace(target: Path, data: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)

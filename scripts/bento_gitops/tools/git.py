@@ -451,6 +451,12 @@ def first_added(root: Path, path: str, ref: str = "HEAD") -> tuple[str, bytes] |
 # Commits
 
 
+def identity(root: Path) -> str | None:
+    """Who commits here, as `Name <address>`; None where Git was not told."""
+    ran = _run(root, "-c", "user.useConfigOnly=true", "var", "GIT_AUTHOR_IDENT")
+    return ran.out.decode(errors="replace").rpartition(">")[0] + ">" if ran.code == 0 else None
+
+
 def require_identity(root: Path) -> None:
     """Raises ToolFailed where Git does not know who commits; a guess from the machine's name is nobody."""
     for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
@@ -534,12 +540,9 @@ def swap_branch(root: Path, branch: str, new: str, old: str, reason: str) -> boo
     raise _failed(arguments, ran)
 
 
-def update_index(root: Path, commit: NewCommit) -> str:
-    """Makes the index say of the commit's paths what the commit says, and of all others what it said.
-
-    Returns Git's words where it does not; nothing that was committed depends on it.
-    """
-    ran = _run(root, "update-index", "-z", "--index-info", stdin=_index_info(root, commit.entries, commit.sha))
+def update_index(root: Path, entries: Mapping[str, Entry | None], commit: str) -> str:
+    """Makes the index say of these paths what a commit says, and of all others what it said; Git's words where it cannot."""
+    ran = _run(root, "update-index", "-z", "--index-info", stdin=_index_info(root, entries, commit))
     if ran.code:
         return ran.said
     _run(root, "update-index", "-q", "--refresh")  # its exit code says that other files differ, which is no failure
@@ -608,9 +611,12 @@ def push(root: Path, remote: str, sha: str, branch: str, lease: str | None = Non
     if lease is not None:
         arguments.append(f"--force-with-lease={ref}:{lease}")
     ran = _run(root, *arguments, "--", remote, f"{sha}:{ref}", network=True)
+    answers = ran.out.decode(errors="replace").splitlines()
     if ran.code == 0:
-        return Pushed(accepted=True)
-    verdicts = [line.split("\t")[2] for line in ran.out.decode(errors="replace").splitlines() if line.startswith("!\t")]
+        # Where two commit the same in the same second under one name, the commits are one; the second did not make it so.
+        twin = any(line.startswith("=\t") for line in answers)
+        return Pushed(accepted=not twin, overtaken=twin)
+    verdicts = [line.split("\t")[2] for line in answers if line.startswith("!\t")]
     words = _words(ran.said)
     if not verdicts:
         return Pushed(accepted=False, verdict=False, said=words)
