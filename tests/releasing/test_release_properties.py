@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from bento_gitops.model.base import moment, timestamp
 from bento_gitops.model.evidence import Evidence, Measured, Observation
 from bento_gitops.model.problem import InvalidInput, Refused
 from bento_gitops.model.release import Capacity, Previous, Release, ReleasedTrack, Standby
+from bento_gitops.model.rollout import Strategy
 from bento_gitops.releasing import transitions
 from bento_gitops.releasing.evidence import live_since, recorded, soaked
 from bento_gitops.releasing.gates import fresh
@@ -37,8 +39,9 @@ LENGTH = 24
 
 
 def _plan(choose: random.Random) -> Plan:
+    strategies: list[Strategy] = ["canary", "blue-green", "direct"]
     return Plan(
-        strategy=choose.choices(["canary", "blue-green", "direct"], [6, 2, 1])[0],
+        strategy=choose.choices(strategies, [6, 2, 1])[0],
         steps=choose.choice([(1, 5, 25, 50, 100), (100,), (50, 100), (33, 100)]),
         interval=choose.choice([timedelta(), timedelta(minutes=1), timedelta(minutes=10)]),
         keep=choose.choice([timedelta(), timedelta(minutes=2), timedelta(hours=1)]),
@@ -205,7 +208,7 @@ class Releases:
     def _floor(self) -> dict[str, int]:
         return {name: self.choose.randint(0, 20) for name in self.choose.choice([(), (), ("Api",), ("Api", "Runner")])}
 
-    def _said(self) -> dict[str, object]:
+    def _said(self) -> dict[str, Any]:
         return {"by": "anna", "reason": self.choose.choice(WORDS), "hold": self.choose.random() < 0.6}
 
     def _look(self) -> tuple[str, Measured | None]:
@@ -290,7 +293,7 @@ class Releases:
         candidate, restores, stable = release.candidate, release.rollback is not None, release.stable
         evidence = dict(self.evidence)
         begin = now = max(self.now, moment(release.since)) + timedelta(seconds=1)
-        waited = timedelta()
+        waited, step = timedelta(), Step("hold", "not looked yet")
         for _ in range(130):
             tag = release.tracks[release.candidate or release.stable].bundle
             seen = observation(release, self.sizes, now, measured)
@@ -413,7 +416,8 @@ class Releases:
 
 def _done(release: Release, step: Step, plan: Plan, now: datetime) -> Move:
     """What `canary step` does with a step's decision; no step is refused."""
-    here, said = current(release), {"by": "scheduler", "reason": step.reason}
+    here = current(release)
+    said: dict[str, Any] = {"by": "scheduler", "reason": step.reason}
     match step.deed:
         case "prepare":
             return transitions.prepare(here, step.weight or 0, {}, now)
@@ -455,7 +459,8 @@ def test_soak_is_the_longest_unbroken_stretch_of_the_same_bundle_and_values(look
     last, longest, now = "", timedelta(), START
     for minutes, values, live in looks:
         now += timedelta(minutes=minutes)
-        seen = observation(release, Sizes(), now, **({} if live else {"weights": {"blue": 90}}))
+        seen = observation(release, Sizes(), now)
+        seen = seen if live else seen.model_copy(update={"weights": {"blue": 90}})
         evidence, notes = recorded(evidence, seen, release, "blue", "app", Sizes().of_track(release, "blue"), bindings[values])
         assert bool(notes) != live
         if not live:

@@ -71,6 +71,29 @@ def test_a_candidate_without_an_environments_minimum_has_one_pod_at_least(fleet)
     assert _minimum(fleet, "green", "EmbeddingRunner")[0] == 1
 
 
+def test_rollbacks_own_candidate_is_as_large_as_the_stable_track_that_it_becomes(fleet) -> None:
+    """The commit that sends it all requests makes it stable, and touches no pods."""
+    fleet.change(ENVIRONMENT, "live_min_replicas: 2", "live_min_replicas: 7")
+    _candidate(fleet, 100)
+    assert _minimum(fleet, "green", "EmbeddingRunner")[0] == 7
+    text = fleet.text(RELEASE) + 'previous: {bundle: "1.1.0"}\nrollback: {by: anna, reason: wrong labels, hold: true}\n'
+    fleet.put(RELEASE, text)
+    assert _minimum(fleet, "green", "EmbeddingRunner") == (6, "environments/prod/support-tickets/overrides.yaml:4", "")
+    fleet.put(RELEASE, text.replace("ready_for: 100", "ready_for: 99"))
+    assert _minimum(fleet, "green", "EmbeddingRunner")[0] == 7
+
+
+@pytest.mark.parametrize(("ready_for", "pods"), [("", 6), (", ready_for: 0", 2), (", ready_for: 50", 3), (", ready_for: 100", 6)])
+def test_a_track_that_was_aborted_stays_as_small_as_it_was(fleet, ready_for: str, pods: int) -> None:
+    fleet.put(
+        RELEASE,
+        f'{HEAD}stable: blue\ntracks:\n  blue: {{bundle: "1.0.0", weight: 100}}\n'
+        f'  green: {{bundle: "1.1.0", weight: 0{ready_for}}}\n'
+        "standby: {track: green, until: 2026-11-02T00:00:00Z, capacity: full}\n",
+    )
+    assert _minimum(fleet, "green", "EmbeddingRunner")[0] == pods
+
+
 def test_what_the_candidate_hides_is_still_known(fleet) -> None:
     _candidate(fleet, 50)
     (explanation,) = fleet.explain("prod/support-tickets", "tracks.green.components.EmbeddingRunner.scaling.minReplicas")
