@@ -201,3 +201,18 @@ def test_a_helm_that_fails_is_no_refusal(tmp_path: Path) -> None:
         helm.template_all(CHART, {"a": ""}, helm=crashing, kube_version=KUBE)
     with pytest.raises(ToolFailed, match="helm does not run"):
         helm.template(CHART, "", "a", helm=tmp_path / "absent", kube_version=KUBE)
+
+
+def test_lint_tells_each_finding_in_a_line_and_nothing_of_a_chart_in_order(tmp_path: Path) -> None:
+    def findings(chart: Path, values: str) -> tuple[str, ...]:
+        return helm.lint(chart, values, helm=binaries.find("helm"), kube_version=KUBE)
+
+    assert findings(CHART, "application: one\n") == ()
+    (schema, *_) = findings(CHART, "imag: x\n")
+    assert "additional properties 'imag' not allowed" in schema
+    assert "\n" not in schema
+    chart = tmp_path / "chart"
+    shutil.copytree(CHART, chart)
+    (chart / "templates/bad.yaml").write_text("a: [\n")
+    (found,) = findings(chart, "application: one\n")
+    assert found.startswith("templates/bad.yaml: unable to parse YAML")
