@@ -18,7 +18,7 @@ from bento_gitops.cli import console, context
 
 if TYPE_CHECKING:
     from bento_gitops.model.evidence import Observation
-    from bento_gitops.operations.carrying_out import Carried
+    from bento_gitops.operations.carrying_out import Carried, Where
     from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.repository.files import Tree
 
@@ -44,32 +44,53 @@ class Options:
     break_glass: str = ""
     observation: Path | None = None
 
+    @property
+    def moment(self) -> datetime:
+        """The time to decide by."""
+        now = self.now or datetime.now(UTC)
+        return (now if now.tzinfo else now.replace(tzinfo=UTC)).astimezone(UTC)
+
+    @property
+    def delivers(self) -> bool:
+        """Whether more is asked for than to change files."""
+        return self.commit or self.push or self.pr or self.dry_run or self.pr_body is not None
+
     def request(self, target: str) -> Request:
         """What the command is told. Raises InvalidInput for an observation that is none."""
         from bento_gitops.operations.deciding import Request
 
-        now = self.now or datetime.now(UTC)
-        now = now if now.tzinfo else now.replace(tzinfo=UTC)
         return Request(
             target=target.strip("/"),
-            now=now.astimezone(UTC),
+            now=self.moment,
             by=_who(),
             reason=self.reason,
             observation=observation_in(self.observation),
             break_glass=self.break_glass,
         )
 
+    def where(self) -> Where:
+        """Where the change goes."""
+        from bento_gitops.operations.carrying_out import Where
+
+        to = "pr" if self.pr else "push" if self.push else "commit" if self.commit else "files"
+        return Where(to, self.branch, self.remote)
+
+    def tree(self) -> Tree:
+        """The files that a change would be decided on."""
+        from bento_gitops.operations.carrying_out import tree_of
+
+        return tree_of(context.root, self.where())
+
     def carry_out(self, target: str, decide: Callable[[Tree, Request], Decision]) -> Carried:
         """Decides and delivers; writes the body where it was asked for."""
-        from bento_gitops.operations.carrying_out import Where, carry_out
+        from bento_gitops.operations.carrying_out import carry_out
 
         request = self.request(target)
-        to = "pr" if self.pr else "push" if self.push else "commit" if self.commit else "files"
         carried = carry_out(
             context.root,
             request,
             lambda tree: decide(tree, request),
-            Where(to, self.branch, self.remote),
+            self.where(),
             dry_run=self.dry_run,
             wants_body=self.pr_body is not None,
         )
@@ -174,7 +195,7 @@ def told(carried: Carried, options: Options) -> None:
     """Prints what became of a change."""
     decision, delivered = carried.decision, carried.delivered
     if options.as_json:
-        console.document(_as_json(carried, options))
+        console.document(as_document(carried, options))
         return
     console.line(f"{decision.target}: {decision.says}", "bold" if decision.proposal else "")
     for gate in decision.gates:
@@ -201,7 +222,8 @@ def told(carried: Carried, options: Options) -> None:
             console.line(f"  or: {other}")
 
 
-def _as_json(carried: Carried, options: Options) -> dict[str, object]:
+def as_document(carried: Carried, options: Options) -> dict[str, object]:
+    """As `told`, for programs."""
     decision, delivered = carried.decision, carried.delivered
     return {
         "target": str(decision.target),

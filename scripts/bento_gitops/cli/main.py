@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, context, diff, look, release, render, schemas, validate
+from bento_gitops.cli import bundle, chart, context, diff, look, override, release, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -36,6 +36,7 @@ app.command()(diff.cost)
 app.command()(look.status)
 app.command()(look.history)
 release.register(app)
+app.add_typer(override.app, name="override")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(chart.app, name="chart")
 app.add_typer(schemas.app, name="schemas")

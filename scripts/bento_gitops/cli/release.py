@@ -8,6 +8,7 @@ import typer
 
 from bento_gitops.cli import context
 from bento_gitops.cli.canary_run import run
+from bento_gitops.cli.canary_steps import step
 from bento_gitops.cli.changing import Application, Options, Tag, changing, told
 
 if TYPE_CHECKING:
@@ -144,19 +145,7 @@ def resume(target: Application, *, options: Options) -> None:
     _carry(target, options, releases.resume)
 
 
-@canary.command("step")
-@changing
-def step(target: Application, *, options: Options) -> None:
-    """Does the one thing that comes next, or says what it waits for. Safe to repeat; needs --observation to do anything."""
-
-    def decide(tree: Tree, request: Request) -> Decision:
-        from bento_gitops.operations import canary_step
-
-        return canary_step.step(tree, context.root, request)
-
-    told(options.carry_out(target, decide), options)
-
-
+canary.command("step")(changing(step))
 canary.command("run")(changing(run))
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bento_gitops.cli import console, context
+from bento_gitops.cli.changing import Options, changing_files, told
 
 if TYPE_CHECKING:
+    from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.operations.explain import Explanation
     from bento_gitops.operations.render import Rendered
+    from bento_gitops.repository.files import Tree
 
 Wanted = Annotated[
     str | None, typer.Argument(metavar="[ENV[/APP]]", help="One environment, or one application in it; all without it.")
@@ -24,28 +26,33 @@ MOST_SHOWN = 10
 """Targets whose difference is printed."""
 
 
+@changing_files
 def render(
     target: Wanted = None,
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit 3 when a values.yaml is not what its sources say.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="What if: as an override; shows what would change, never writes."),
     ] = None,
     manifests: Annotated[Path | None, typer.Option(help="Also write the Kubernetes objects, one file per application.")] = None,
-    now: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], help="The time to judge overrides by (for tests)."),
-    ] = None,
+    *,
+    options: Options,
 ) -> None:
     """Writes the values.yaml of every application from bundles, configs, releases and overrides."""
+    if options.delivers:
+        if check or assignments or manifests:
+            raise typer.BadParameter(
+                "shows files as they are here; it goes with no commit", param_hint="--check, --set, --manifests"
+            )
+        _repair(target, options)
+        return
     from bento_gitops.operations import render as operation
     from bento_gitops.repository.files import WorkingTree
 
     tree = WorkingTree(context.root)
-    rendered = operation.render(tree, target, assignments or (), _utc(now))
+    rendered = operation.render(tree, target, assignments or (), options.moment)
     writes = not check and not assignments
     if manifests is not None:
         from bento_gitops.operations.manifests import write_manifests
@@ -54,12 +61,23 @@ def render(
         write_manifests({str(one.target): one.text for one in rendered}, charts, manifests)
     if writes:
         operation.write(context.root, rendered)
-    if as_json:
+    if options.as_json:
         console.document([_as_json(one) for one in rendered])
     else:
         _print(rendered, target or "any environment", check=check, assignments=bool(assignments))
     if check and any(one.changed for one in rendered):
         raise typer.Exit(3)
+
+
+def _repair(target: str | None, options: Options) -> None:
+    """What is stale becomes a commit."""
+
+    def decide(tree: Tree, request: Request) -> Decision:
+        from bento_gitops.operations.repair import repair
+
+        return repair(tree, request)
+
+    told(options.carry_out(target or "", decide), options)
 
 
 def _print(rendered: list[Rendered], wanted: str, *, check: bool, assignments: bool) -> None:
@@ -168,9 +186,3 @@ def _shown(value: object) -> str:
         return "null"
     # Quoted where it could be taken for something else, or would steer the terminal.
     return value if isinstance(value, str) and value and value.isprintable() else json.dumps(value)
-
-
-def _utc(now: datetime | None) -> datetime:
-    if now is None:
-        return datetime.now(UTC)
-    return now if now.tzinfo else now.replace(tzinfo=UTC)

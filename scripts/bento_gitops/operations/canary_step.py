@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from bento_gitops.model.layout import release_file
+from bento_gitops.model.problem import InvalidInput
 from bento_gitops.model.release import Release
 from bento_gitops.operations import releases
 from bento_gitops.operations.deciding import Decision, Planned, Request, decided, nothing, opened
@@ -12,6 +14,7 @@ from bento_gitops.operations.recording import recorded
 from bento_gitops.operations.situation import Situation
 from bento_gitops.releasing import stepping, transitions
 from bento_gitops.repository.files import Tree
+from bento_gitops.repository.fleet import Fleet
 
 
 def step(tree: Tree, root: Path, request: Request) -> Decision:
@@ -41,6 +44,24 @@ def step(tree: Tree, root: Path, request: Request) -> Decision:
     else:
         planned = Planned(transitions.tidy(situation.current, request.now))
     return replace(decided(situation, root, asked, planned), step=found)
+
+
+def on_their_way(tree: Tree, wanted: str | None) -> list[str]:
+    """The applications of ENV/APP, ENV or everything that are not done: with a candidate, or a track that will be removed.
+
+    A release that cannot be read is among them, for its step to say why.
+    """
+    fleet = Fleet(tree)
+    found: list[str] = []
+    for target in map(str, fleet.chosen(wanted)):
+        try:
+            release = fleet.file(release_file(target), Release, needed=False)
+        except InvalidInput:
+            found.append(target)
+            continue
+        if release is not None and len(release.value.tracks) > 1:
+            found.append(target)
+    return found
 
 
 def _next_step(situation: Situation, release: Release, request: Request) -> stepping.Step:

@@ -61,6 +61,11 @@ def carry_out(
     return Carried(made[-1], delivered, body() if wants_body else "")
 
 
+def tree_of(root: Path, where: Where) -> Tree:
+    """The tree that a decision would be made on. Raises what `deliver` raises before it decides."""
+    return base_of(root, _how(where, [], str))
+
+
 def _how(where: Where, made: list[Decision], body: Callable[[], str]) -> How:
     match where.to:
         case "files":
@@ -96,7 +101,7 @@ def body_of(decision: Decision, request: Request) -> str:
     from bento_gitops.reviewing.body import body
 
     if decision.trees is None:
-        return ""
+        return decision.body
     before, after = decision.trees
     wanted = decision.target.environment if isinstance(decision.target, Several) else str(decision.target)
     review = compare(before, after, wanted, base="before")

@@ -80,6 +80,8 @@ class Decision:
     """What `canary step` decided, and why."""
     good: bool = True
     """Whether what was looked at is as it should be; only `verify` says no without refusing."""
+    body: str = ""
+    """The text of its pull request, where there are no trees to compare."""
     branch: str = ""
     """The end of the name of its pull request's branch, where that does not follow from the release."""
 

@@ -40,9 +40,9 @@ def message(move: Move, target: str, *, by: str, reason: str, gates: Sequence[Ga
 
 
 def message_of(subject: str, body: Sequence[str], trailers: Mapping[str, str]) -> str:
-    """A commit message with trailers, those that say nothing left out."""
+    """A commit message with trailers; paragraphs and trailers that say nothing are left out."""
     ends = "\n".join(f"{name}: {value}" for name, value in trailers.items() if value)
-    return "\n\n".join([subject, *body, ends]) + "\n"
+    return "\n\n".join([subject, *filter(None, body), ends]) + "\n"
 
 
 def one_line(text: str) -> str:
