@@ -67,6 +67,7 @@ def team(folder: Path) -> Origin:
     (root / "environments" / "prod" / APP / "overrides.yaml").unlink()
     for one in render(WorkingTree(root), None):
         (root / one.target.values).write_text(one.text, encoding="utf-8")
+    shutil.copy(TESTS.parent / ".gitignore", root)
     files = {str(path.relative_to(root)): path.read_text("utf-8") for path in sorted(root.rglob("*")) if path.is_file()}
     return new_origin(folder, files)
 
