@@ -21,6 +21,8 @@ def headline(comparison: Comparison) -> str:
     words = [*_step(comparison, before.release, after.release), *_settings(comparison), *_facts(before, after)]
     if comparison.chart_changed:
         words.append(_chart(before, after))
+    if comparison.runs_before.month != comparison.runs_after.month and not words:
+        words.append("the price of what it runs on changes")
     return "; ".join(words) or "no object changes"
 
 

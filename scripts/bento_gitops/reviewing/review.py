@@ -179,7 +179,7 @@ def reviewed(comparison: Comparison, notes: Sequence[str] = ()) -> ApplicationRe
     objects = _objects(comparison)
     new = _new_tracks(comparison)
     before, after = comparison.runs_before, comparison.runs_after
-    if not (objects or comparison.values or found or new or notes):
+    if not (objects or comparison.values or found or new or notes or before.month != after.month):
         return None
     unpriced = dict.fromkeys((*after.unpriced, *before.unpriced))
     return ApplicationReview(
