@@ -21,6 +21,7 @@ HOW_TO_GET_ONE = """these tests need a cluster; set
                `kind load image-archive`
 and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=8000 (of the listener),
 GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000,
+CONTROLLERS="gateway nginx traefik" (which of them the same pods and address serve), INGRESS_CLASS=nginx,
 and NETWORK_POLICY=enforced if the cluster enforces network policies"""
 
 
@@ -34,6 +35,8 @@ class Settings:
     gateway_namespace: str
     gateway_pod_label: tuple[str, str]
     gateway_url: str
+    controllers: tuple[str, ...]
+    ingress_class: str
     enforces_network_policies: bool
 
 
@@ -49,6 +52,8 @@ def settings() -> Settings:
         gateway_namespace=os.environ.get("GATEWAY_NAMESPACE", "traefik"),
         gateway_pod_label=(key, value),
         gateway_url=os.environ.get("GATEWAY_URL", "http://127.0.0.1:30000"),
+        controllers=tuple(os.environ.get("CONTROLLERS", "gateway nginx traefik").split()),
+        ingress_class=os.environ.get("INGRESS_CLASS", "nginx"),
         enforces_network_policies=os.environ.get("NETWORK_POLICY") == "enforced",
     )
 
@@ -71,9 +76,9 @@ def digests(settings: Settings) -> Mapping[str, str]:
     return result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def namespace(api: client.ApiClient) -> Iterator[str]:
-    """A namespace that enforces Pod Security "restricted"; it goes with everything in it when the test ends."""
+    """A namespace that enforces Pod Security "restricted"; it goes with everything in it when the tests end."""
     core = client.CoreV1Api(api)
     name = f"smoke-{os.urandom(3).hex()}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
@@ -82,12 +87,13 @@ def namespace(api: client.ApiClient) -> Iterator[str]:
     core.delete_namespace(name)
 
 
-@pytest.fixture
-def fleet(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that a render reads."""
+    root = tmp_path_factory.mktemp("fleet")
     for folder in ("applications", "bundles", "charts", "environments"):
-        shutil.copytree(ROOT / folder, tmp_path / folder)
-    return tmp_path
+        shutil.copytree(ROOT / folder, root / folder)
+    return root
 
 
 def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:

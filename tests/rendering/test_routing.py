@@ -163,8 +163,8 @@ def test_what_a_controller_needs_is_asked_for(fleet, controller: str, missing: l
         ),
         (
             f"{{application}}-{'x' * 48}.example.com",
-            f"becomes support-tickets-{'x' * 48}.example.com for support-tickets, which is no name: 63 letters, digits and hyphens"
-            f" a part (found {{application}}-{'x' * 48}.example.com); change the pattern",
+            f"becomes support-tickets-{'x' * 48}.example.com for support-tickets, which is no name: 63 letters, digits and"
+            f" hyphens a part (found {{application}}-{'x' * 48}.example.com); change the pattern",
         ),
     ],
 )
@@ -304,7 +304,8 @@ def test_a_rule_without_a_track_or_a_match_is_an_error(fleet) -> None:
     say(fleet, "{rules: {one: {match: {tenant: [a]}}, two: {track: stable}}}")
     assert errors(fleet) == [
         f"{CONFIG}:16: routing.rules.one.track: is missing; say stable or candidate; or take the rule back with null",
-        f"{CONFIG}:16: routing.rules.two.match: is missing; say which requests, by tenant, country, request_type; or take the rule back with null",
+        f"{CONFIG}:16: routing.rules.two.match: is missing; say which requests, by tenant, country, request_type;"
+        " or take the rule back with null",
     ]
 
 
@@ -368,8 +369,8 @@ def test_a_mirror_waits_for_pods(fleet, weight: int, ready_for: int) -> None:
     say(fleet, "{mirror: {track: candidate, percent: 10}}")
     assert "mirror" not in routing(fleet)
     assert notes(fleet) == [
-        f"{CONFIG}:16: routing.mirror: waits for more pods: green is ready for {ready_for} % of requests, and 10 % beside a weight"
-        f" of {weight} need {weight + 10}"
+        f"{CONFIG}:16: routing.mirror: waits for more pods: green is ready for {ready_for} % of requests, and 10 % beside a"
+        f" weight of {weight} need {weight + 10}"
     ]
 
 

@@ -1,0 +1,23 @@
+"""The table of docs/routing.md says of every controller what the command refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from bento_gitops.rendering.routing import REFUSED
+
+DOCS = Path(__file__).resolve().parents[2] / "docs/routing.md"
+
+
+def test_the_table_says_no_where_the_command_refuses_and_nowhere_else() -> None:
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in DOCS.read_text().splitlines() if line.startswith("|")
+    ]
+    controllers = rows[0][1:]
+    assert controllers == list(REFUSED)
+    options = {match[1]: row[1:] for row in rows if (match := re.match(r"`([a-z_]+)`", row[0]))}
+    assert set(options) == {key for said in REFUSED.values() for key in said}
+    for option, cells in options.items():
+        for controller, cell in zip(controllers, cells, strict=True):
+            assert (cell == "no") == (option in REFUSED[controller]), f"{option} with {controller}"
