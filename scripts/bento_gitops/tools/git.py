@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,6 +190,7 @@ class Blobs:
         self.root = root
         self._process: subprocess.Popen[bytes] | None = None
         self._started_in = 0
+        self._turn = threading.Lock()
 
     def __getstate__(self) -> Path:
         """What another process gets: its own start, for two must not talk to one."""
@@ -199,19 +201,19 @@ class Blobs:
 
     def read(self, blob: str) -> bytes:
         """The bytes of a blob. Raises ToolFailed where it cannot be had."""
-        process = self._running()
-        assert process.stdin
-        assert process.stdout
-        try:
-            process.stdin.write(f"{blob}\n".encode())
-            process.stdin.flush()
-            answer: list[bytes] = process.stdout.readline().split()
-        except BrokenPipeError:
-            answer = []
-        if len(answer) != 3 or answer[1] != b"blob":
-            raise ToolFailed(f"git: the file with id {blob} is missing in this clone; look with: git fsck")
-        data = process.stdout.read(int(answer[2]) + 1)
-        return data[:-1]
+        with self._turn:
+            process = self._running()
+            assert process.stdin
+            assert process.stdout
+            try:
+                process.stdin.write(f"{blob}\n".encode())
+                process.stdin.flush()
+                answer: list[bytes] = process.stdout.readline().split()
+            except BrokenPipeError:
+                answer = []
+            if len(answer) == 3 and answer[1] == b"blob":
+                return process.stdout.read(int(answer[2]) + 1)[:-1]
+        raise ToolFailed(f"git: the file with id {blob} is missing in this clone; look with: git fsck")
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._started_in != os.getpid():
@@ -292,9 +294,9 @@ def remote_url(root: Path, remote: str) -> str:
 
 
 def default_branch(root: Path, remote: str) -> str | None:
-    """The remote's default branch as `origin/main`, where the clone knows it."""
-    ran = _run(root, "symbolic-ref", "--quiet", "--short", f"refs/remotes/{remote}/HEAD")
-    return ran.out.decode(errors="surrogateescape").strip() or None
+    """The name of the remote's default branch, where the clone knows it."""
+    ran = _run(root, "symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD")
+    return ran.out.decode(errors="surrogateescape").strip().removeprefix(f"refs/remotes/{remote}/") or None
 
 
 def merge_base(root: Path, one: str, other: str) -> str | None:
