@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ from bento_gitops.cli.console import line, table
 from bento_gitops.tools.binaries import find
 
 from benchmarks import made_up_fleet
-from benchmarks.measuring import Cost, fitted, median, several
+from benchmarks.measuring import Cost, fitted, median, once, several
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 COMMAND = str(Path(sys.executable).with_name("bento-gitops"))
@@ -22,6 +24,7 @@ SAMPLE = 40
 LONGEST = 60
 """Seconds for which the peer may work on all; beyond, the sample is scaled."""
 VALIDATED = 25
+IDENTITY = ("-c", "user.name=Bench", "-c", "user.email=bench@example.com")
 
 
 def main() -> None:
@@ -103,6 +106,38 @@ def _measure(scratch: Path, applications: int, times: int) -> None:
         f"validate of {number} (schemas of four Kubernetes versions, references): {checked.seconds:.1f} s, "
         f"{checked.cpu:.1f} CPU s, {checked.peak / 1e6:.0f} MB; scaled to {applications * environments}: {scaled:.1f} s"
     )
+
+    line("")
+    _releases(root, times)
+
+
+def _releases(root: Path, times: int) -> None:
+    """What a release command takes in this fleet, in Git, beside one `helm template` of the same application."""
+    for command in (["init", "--quiet"], ["add", "--all"], [*IDENTITY, "commit", "--quiet", "--message", "Made up"]):
+        subprocess.run(["git", "-C", str(root), *command], check=True, stdout=subprocess.DEVNULL)
+    for name in ("name", "email"):
+        subprocess.run(["git", "-C", str(root), "config", f"user.{name}", "bench@example.com"], check=True)
+    names = sorted(path.parent.name for path in root.glob("environments/prod/*/release.yaml"))[: times + 2]
+    helm, chart = str(find("helm")), str(root / "charts/bento-serving")
+    values = root / "environments/prod" / names[0] / "values.yaml"
+    alone = median([helm, "template", names[0], chart, "--values", str(values)], times)
+    body = root.parent / "body.md"
+    runs = {
+        "rollback --commit": [["rollback", f"prod/{name}", "--commit"] for name in names],
+        "promote --commit --pr-body": [
+            ["promote", f"dev/{name}", "1.4.0", "--commit", "--pr-body", str(body), "--break-glass", "measured"] for name in names
+        ],
+    }
+    rows: list[Sequence[str]] = []
+    for what, commands in runs.items():
+        costs = [once([COMMAND, "-C", str(root), *arguments]) for arguments in commands]
+        seconds, cpu = (statistics.median(getattr(cost, name) for cost in costs) for name in ("seconds", "cpu"))
+        peak = max(cost.peak for cost in costs)
+        rows.append([what, f"{seconds:.2f}", f"{cpu:.2f}", f"{peak / 1e6:.0f}", f"{seconds / alone.seconds:.1f}"])
+    rows.append(["helm template of one", f"{alone.seconds:.2f}", f"{alone.cpu:.2f}", f"{alone.peak / 1e6:.0f}", "1.0"])
+    headings = ["RELEASE COMMAND", "SECONDS", "CPU SECONDS", "PEAK MB", "THIS / HELM"]
+    table(headings, rows, right=headings[1:])
+    line("rollback renders with Helm once, promote with a body three times: the new objects, and both sides of the review.")
 
 
 def _fleet(scratch: Path, applications: int) -> Path:
