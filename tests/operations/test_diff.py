@@ -172,6 +172,20 @@ def test_generated_values_are_nobody_s_source(sides: Sides) -> None:
     assert sides.review().files == ()
 
 
+def test_stale_values_of_what_changes_are_noted(sides: Sides) -> None:
+    values = f"environments/{PROD}/values.yaml"
+    sides.after.change(CONFIG, "value: WARNING", "value: ERROR")
+    sides.both(lambda side: side.render(PROD))
+    assert sides.one().notes == ()
+    sides.after.put(values, sides.before.text(values))
+    (note,) = sides.one().notes
+    assert note == f"{values} is not what its sources say: run `bento-gitops render {PROD}`"
+    sides.after.render(PROD)
+    sides.before.put(values, sides.after.text(values))
+    (note,) = sides.one().notes
+    assert "of the base is not what its sources say" in note
+
+
 def test_a_base_that_cannot_be_rendered_is_said_and_the_rest_is_reviewed(sides: Sides) -> None:
     sides.before.change(CONFIG, "LOG_LEVEL, value", "LOG LEVEL, value")
     (one,) = sides.review().applications

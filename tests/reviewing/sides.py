@@ -39,7 +39,7 @@ class Sides:
             shutil.rmtree(side.root / "charts/bento-serving")
             shutil.copytree(ROOT / "charts/bento-serving", side.root / "charts/bento-serving")
 
-    def both(self, change: Callable[[FleetCopy], None]) -> None:
+    def both(self, change: Callable[[FleetCopy], object]) -> None:
         """What holds on both sides."""
         for side in (self.before, self.after):
             change(side)

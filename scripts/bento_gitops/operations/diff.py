@@ -260,6 +260,8 @@ class _Values:
     chart: Chart
     chart_on_disk: Path
     notes: tuple[str, ...]
+    stale: bool
+    """Whether the generated values that are there, which the cluster runs, say something else."""
 
 
 def _reviewed(targets: Sequence[Target], old: _Opened, new: _Opened) -> Iterator[ApplicationReview]:
@@ -287,6 +289,12 @@ def _reviewed(targets: Sequence[Target], old: _Opened, new: _Opened) -> Iterator
         after = _side(new, target, afters.get(target), manifests.get(("after", target), ()))
         if before is None and after is None:
             continue
+        if target in befores and befores[target].stale:
+            notes[target].append(
+                f"{target.values} of the base is not what its sources say: what runs may differ from what stands here"
+            )
+        if target in afters and afters[target].stale:
+            notes[target].append(f"{target.values} is not what its sources say: run `bento-gitops render {target}`")
         if after is not None:
             known = {_LINE.sub("", note) for note in (befores[target].notes if target in befores else ())}
             notes[target] += [note for note in afters[target].notes if _LINE.sub("", note) not in known]
@@ -305,7 +313,8 @@ def _unknown_before(error: InvalidInput) -> str:
 def _values(side: _Opened, target: Target) -> _Values:
     chart, folder = side.chart(target.environment)
     rendered, values = render_one(side.fleet, target)
-    return _Values(rendered.text, values, chart, folder, rendered.notes)
+    stale = bool(rendered.before) and rendered.changed
+    return _Values(rendered.text, values, chart, folder, rendered.notes, stale)
 
 
 def _side(opened: _Opened, target: Target, found: _Values | None, manifests: Sequence[Manifest]) -> Side | None:

@@ -35,6 +35,9 @@ def undo(comparison: Comparison) -> tuple[Undo, ...]:
     ways: list[Undo] = []
     if _moved(before.release, after.release):
         ways += _of_release(target, before, after)
+    override = _of_override(comparison, before, after)
+    if override is not None:
+        return (*ways, override)
     others = _others(comparison, all_=not ways)
     if others or not ways:
         ways.append(_revert(comparison, others))
@@ -75,6 +78,23 @@ def _of_release(target: str, before: Side, after: Side) -> Iterator[Undo]:
     elif old.tracks.keys() - new.tracks.keys() and new.previous is not None:
         text = f"prepares {new.previous.bundle} and gives it all live requests, in two commits: no track has its pods any more"
         yield Undo((rollback,), text)
+
+
+def _of_override(comparison: Comparison, before: Side, after: Side) -> Undo | None:
+    """Of overrides that were added and are all that differs beside the release."""
+    if after.overrides is None or comparison.chart_changed:
+        return None
+    file, release = after.overrides.tree.place.file, after.sources.release.tree.place.file
+    settings = [change for change in comparison.values if not _is_release(change, release) and not is_of_instance_type(change)]
+    if not settings or any(change.after is None or change.after.place.file != file for change in settings):
+        return None
+    if before.overrides and len(after.overrides.value.overrides) <= len(before.overrides.value.overrides):
+        return None  # one was changed or took the place of another: to end it would not give that back
+    commands = tuple(f"bento-gitops override end {comparison.target} {change.path}" for change in settings[:MOST])
+    return Undo(
+        commands,
+        f"takes the override back before its end, which gives back {'; '.join(_was(change) for change in settings[:MOST])}",
+    )
 
 
 def _of_candidate(target: str, rollback: str, candidate: str, old: Release, new: Release) -> Iterator[Undo]:
