@@ -59,6 +59,16 @@ render: $(READY) ## does the main job: writes every values.yaml from bundles, co
 validate: $(TOOLS) ## renders all objects and checks them against the schemas of Kubernetes 1.34 to 1.37
 	@$(BIN)/bento-gitops validate
 
+.PHONY: review
+review: $(TOOLS) ## writes build/review.md: what the change since BASE=REF does, as the text of a pull request
+	@mkdir -p build
+	@$(BIN)/bento-gitops diff --markdown --base "$$BASE" > build/review.md
+	@if [ -n "$${GITHUB_STEP_SUMMARY:-}" ]; then cat build/review.md >> "$$GITHUB_STEP_SUMMARY"; fi
+	@if [ -n "$${GITHUB_OUTPUT:-}" ]; then \
+		end=$$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n'); \
+		{ echo "body<<$$end"; cat build/review.md; echo "$$end"; } >> "$$GITHUB_OUTPUT"; fi
+	@echo build/review.md
+
 .PHONY: check
 check: $(READY) ## what needs no test: format, lint, types, imports, generated files
 	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "not formatted; run: make format"; exit 1; }

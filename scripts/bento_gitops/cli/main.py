@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, context, diff, look, override, release, render, schemas, validate
+from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, validate
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -35,6 +35,8 @@ app.command()(diff.diff)
 app.command()(diff.cost)
 app.command()(look.status)
 app.command()(look.history)
+app.command()(ci.audit)
+app.command()(ci.comment)
 release.register(app)
 app.add_typer(override.app, name="override")
 app.add_typer(bundle.app, name="bundle")

@@ -74,11 +74,57 @@ def edit_pull_request(root: Path, url: str, title: str, body: str) -> str:
     return url
 
 
-def _address(said: str) -> str:
+def merged_pull_request(root: Path, sha: str, base: str) -> int | None:
+    """The number of the pull request that brought a commit to a branch of this repository; None where none did.
+
+    Raises ToolFailed with gh's words.
+    """
+    # gh puts the repository's name in the place of the words in braces.
+    answer = _run(root, "api", f"repos/{{owner}}/{{repo}}/commits/{sha}/pulls")
+    try:
+        found: list[dict[str, Any]] = json.loads(answer)
+        numbers = [int(one["number"]) for one in found if one["merged_at"] and one["base"]["ref"] == base]
+    except (ValueError, KeyError, TypeError):
+        raise ToolFailed(f"gh api: its answer is no list of pull requests: {answer[:200]}") from None
+    return numbers[0] if numbers else None
+
+
+def own_comment(root: Path, number: int, start: str) -> str | None:
+    """The address of the comment on a pull request that we wrote and that begins so; None where there is none.
+
+    Raises ToolFailed with gh's words.
+    """
+    answer = _run(root, "pr", "view", str(number), "--json", "comments")
+    try:
+        found: dict[str, list[dict[str, Any]]] = json.loads(answer)
+        # Anybody can write a comment that begins so; only our own is ours to write anew.
+        urls = [str(one["url"]) for one in found["comments"] if one["viewerDidAuthor"] and str(one["body"]).startswith(start)]
+    except (ValueError, KeyError, TypeError):
+        raise ToolFailed(f"gh pr view: its answer has no comments: {answer[:200]}") from None
+    return urls[0] if urls else None
+
+
+def create_comment(root: Path, number: int, body: str) -> str:
+    """Writes a comment on a pull request; its address. Raises ToolFailed with gh's words."""
+    said = _run(root, "pr", "comment", str(number), "--body-file", "-", stdin=body)
+    return _address(said, "gh pr comment: it names no comment")
+
+
+def edit_comment(root: Path, url: str, body: str) -> str:
+    """Gives a comment on a pull request another body; its address. Raises ToolFailed with gh's words."""
+    _, mark, number = url.rpartition("#issuecomment-")
+    if not mark or not number.isdecimal():
+        raise ToolFailed(f"gh pr view: this is no address of a comment: {url[:200]}")
+    path = f"repos/{{owner}}/{{repo}}/issues/comments/{number}"
+    _run(root, "api", "--method", "PATCH", path, "--silent", "--field", "body=@-", stdin=body)
+    return url
+
+
+def _address(said: str, trouble: str = "gh pr create: it names no pull request") -> str:
     lines: Sequence[str] = said.split()
     urls = [line for line in lines if line.startswith("https://")]
     if not urls:
-        raise ToolFailed(f"gh pr create: it names no pull request: {said.strip()[:200] or 'it said nothing'}")
+        raise ToolFailed(f"{trouble}: {said.strip()[:200] or 'it said nothing'}")
     return urls[-1]
 
 
