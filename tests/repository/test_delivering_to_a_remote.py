@@ -329,6 +329,15 @@ def test_a_second_run_updates_the_open_pull_request(origin: Origin, clone: Repos
     assert (delivered.url, github.body) == ("https://github.example/o/r/pull/7", "From 5 to 6.\n")
 
 
+def test_a_shallow_clone_updates_the_open_pull_request_too(origin: Origin, clone: Repository, github: GitHub) -> None:
+    deliver(origin.clone("first", "--depth", "1").root, adding(), REQUEST)
+    clone.commit("Moved on", {"NOTES.txt": "1\n"})
+    clone.commit("Moved on again", {"NOTES.txt": "2\n"})
+    clone.git("push", "--quiet")
+    deliver(origin.clone("second", "--depth", "1").root, adding(), REQUEST)
+    assert origin.subjects("release/app-0") == ["Shift app-0 to 1", "Moved on again", "Moved on", "Start"]
+
+
 def test_commits_that_someone_added_to_the_pull_request_are_not_dropped(
     origin: Origin, clone: Repository, github: GitHub
 ) -> None:

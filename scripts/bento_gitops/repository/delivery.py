@@ -366,6 +366,7 @@ def _replaceable(root: Path, remote: str, branch: str, tip: str) -> str | None:
     if git.remote_tip(root, remote, branch) is None:
         return None
     there = git.fetch(root, remote, branch)
+    git.fetch_history(root, remote)  # without it, all the history of the base looks like commits of the branch
     commits = git.commits_between(root, tip, there)
     if len(commits) > 1:
         todo = f"merge or close its pull request and delete the branch (git push {remote} --delete {branch})"

@@ -575,6 +575,18 @@ def fetch(root: Path, remote: str, branch: str) -> str:
     raise ToolFailed(f"git fetch {remote} {branch}: {ran.said or f'exit code {ran.code}'}")
 
 
+def fetch_history(root: Path, remote: str) -> None:
+    """Gets the part of the history that a shallow clone lacks.
+
+    Raises ToolFailed with the remote's words.
+    """
+    if is_shallow(root):
+        arguments = ("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--unshallow", "--", remote)
+        ran = _run(root, *arguments, network=True)
+        if ran.code:
+            raise _failed(arguments, ran)
+
+
 def remote_tip(root: Path, remote: str, branch: str) -> str | None:
     """Where a branch of the remote stands now, asked over the network; None where there is no such branch.
 
