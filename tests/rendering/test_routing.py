@@ -210,10 +210,11 @@ def test_what_a_controller_cannot_do_is_refused_where_it_is_asked_for(fleet, con
 
 
 @pytest.mark.parametrize("controller", ["nginx", "none"])
-def test_a_rule_that_a_controller_cannot_keep_is_named_with_the_controller(fleet, controller: str) -> None:
+@pytest.mark.parametrize("rule", ["{match: {tenant: [acme]}, track: stable}", "{precedence: 1}"])
+def test_a_rule_that_a_controller_cannot_keep_is_named_with_the_controller(fleet, controller: str, rule: str) -> None:
     use(fleet, controller)
     steady(fleet)
-    say(fleet, "{rules: {acme-stays: {match: {tenant: [acme]}, track: stable}}}")
+    say(fleet, f"{{rules: {{acme-stays: {rule}}}}}")
     (error,) = errors(fleet)
     assert error.startswith(
         f"{CONFIG}:16: routing.rules.acme-stays: cannot be had in prod: the controller is {controller} ({ENVIRONMENT}:6); "

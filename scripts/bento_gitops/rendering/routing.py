@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -147,12 +147,13 @@ class _Routing:
             if key in self.known:
                 self.add(self.known[key], f"routing.{key}", f"cannot be had: {self.chosen}; {why}", "", "remove it")
             elif key == "rules":
-                for rule in self.rules(checked=False):
-                    self.refuse(rule.place, rule.pointer, why)
+                for name, _, leaf in self.declared():
+                    self.refuse(leaf.source.place, join("routing.rules", name), why)
             elif leaf := self.first(key):
                 self.refuse(leaf.source.place, f"routing.{key}", why)
 
-        for key in sorted(self.known.keys() - TAKEN[self.controller] - REFUSED[self.controller].keys() - {"controller", "headers"}):
+        said_already = REFUSED[self.controller].keys() | {"controller", "headers"}
+        for key in sorted(self.known.keys() - TAKEN[self.controller] - said_already):
             self.notes.append(f"{self.known[key]}: routing.{key}: has no effect: {self.chosen}")
 
     def refuse(self, place: Place, pointer: str, why: str) -> None:
@@ -200,29 +201,28 @@ class _Routing:
 
     # Rules.
 
-    def rules(self, *, checked: bool = True) -> list[_Rule]:
-        """The rules that the layers come to and that are complete."""
+    def declared(self) -> Iterator[tuple[str, Resolved, Leaf]]:
+        """Each rule that the layers come to: its name, all of it, and the first that is said of it."""
         trees = self.layered.get("rules", {})
-        found: list[_Rule] = []
         for name, tree in trees.items() if isinstance(trees, dict) else ():
             said = [leaf for _, leaf in leaves_of(tree) if leaf.value is not ABSENT]
-            if not said:
-                continue  # taken back
+            if said:  # else it was taken back
+                yield name, tree, said[0]
+
+    def rules(self) -> list[_Rule]:
+        """The rules that are complete."""
+        found: list[_Rule] = []
+        for name, tree, first in self.declared():
             track = _said(tree, "track")
             match = {word: leaf for word in _WORDS if (leaf := _said(tree, "match", word))}
-            if checked:
-                for key, missing in (("track", not track), ("match", not match)):
-                    if missing:
-                        todo = "say stable or candidate" if key == "track" else f"say which requests, by {', '.join(_WORDS)}"
-                        at = said[0].source.place
-                        self.add(
-                            at,
-                            f"{join('routing.rules', name)}.{key}",
-                            "is missing",
-                            "",
-                            f"{todo}; or take the rule back with null",
-                        )
-                self.check_headers(name, match)
+            for key, missing, todo in (
+                ("track", not track, "say stable or candidate"),
+                ("match", not match, f"say which requests, by {', '.join(_WORDS)}"),
+            ):
+                if missing:
+                    pointer = f"{join('routing.rules', name)}.{key}"
+                    self.add(first.source.place, pointer, "is missing", "", f"{todo}; or take the rule back with null")
+            self.check_headers(name, match)
             if track and match:
                 found.append(_Rule(name, track, _said(tree, "precedence"), match))
         return found
@@ -307,8 +307,8 @@ class _Routing:
                 "routing.mirror",
                 f"the Gateway is not said to mirror requests ({place_of(self.tree, 'routing', 'gateway')})",
                 "",
-                "add `mirror: true` there if its GatewayClass has the feature HTTPRouteRequestPercentageMirror (one without it answers"
-                " the whole route with errors), or take mirror back here with null",
+                "add `mirror: true` there if its GatewayClass has the feature HTTPRouteRequestPercentageMirror (one without it"
+                " answers the whole route with errors), or take mirror back here with null",
             )
             return None
         release = self.sources.release
