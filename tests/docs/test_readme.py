@@ -28,6 +28,13 @@ def gitops(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(start, capture_output=True, text=True, check=False)
 
 
+def committed(root: Path) -> None:
+    """Everything in a Git repository of its own."""
+    who = ("-c", "user.name=Reader", "-c", "user.email=reader@example.com")
+    for words in (("init", "--quiet"), ("add", "--all"), (*who, "commit", "--quiet", "--message", "As the README tells it")):
+        subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=True)
+
+
 def test_the_readme_is_short() -> None:
     assert len(README.splitlines()) < 150
 
@@ -46,6 +53,12 @@ def test_every_command_of_the_readme_works(words: str, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tests/fleet", tmp_path, dirs_exist_ok=True)
     for folder in ("charts", "schemas"):
         shutil.copytree(ROOT / folder, tmp_path / folder, dirs_exist_ok=True)
+    # As the README tells it: dev runs 1.1.0, and the pods of prod's candidate are for a quarter of the requests.
+    for environment, old, new in (("dev", '"1.0.0"', '"1.1.0"'), ("prod", "ready_for: 10", "ready_for: 25")):
+        release = tmp_path / "environments" / environment / "support-tickets" / "release.yaml"
+        release.write_text(release.read_text("utf-8").replace(old, new), "utf-8")
+    gitops(tmp_path, "render")
+    committed(tmp_path)
     done = gitops(tmp_path, *shlex.split(words.replace("support-ticket-intelligence", "support-tickets")))
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
 
