@@ -175,11 +175,12 @@ def test_a_check_of_another_track_is_not_this_bundles() -> None:
 def test_a_check_of_another_bundle_or_cluster_is_not_recorded() -> None:
     check, tracks = verified("green"), _seen().tracks
     other = {**tracks, "green": tracks["green"].model_copy(update={"bundle": "1.0.9"})}
-    for changes, why in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"tracks": other}, "green runs 1.0.9, not 1.1.0"),
         ({"tracks": {"blue": tracks["blue"]}}, "nobody looked what runs on green"),
         ({"cluster": "prod-us"}, "it is of cluster prod-us, not prod-eu"),
-    ):
+    ]
+    for changes, why in wrong:
         evidence, notes = recorded(None, _seen(verification=check, **changes), RELEASE, "green", "app", NEEDED, HERE)
         assert evidence.verified == []
         assert f"not recorded as verified: {why}" in notes
