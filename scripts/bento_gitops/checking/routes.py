@@ -1,4 +1,4 @@
-"""Where routes of all kinds lead: HTTPRoute, Ingress, Traefik's resources and VirtualService, read into the same few questions."""
+"""Where routes of all kinds lead, HTTPRoute, Ingress, Traefik's and VirtualService, read into the same few questions."""
 
 from __future__ import annotations
 
