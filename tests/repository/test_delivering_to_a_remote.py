@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -95,13 +96,52 @@ def test_a_shallow_clone_pushes(origin: Origin) -> None:
     origin.git("fsck", "--strict")
 
 
-def test_who_comes_second_decides_again_on_what_the_first_one_left(origin: Origin, clone: Repository) -> None:
+def test_who_comes_second_keeps_a_decision_that_read_nothing_of_what_the_first_one_changed(
+    origin: Origin, clone: Repository
+) -> None:
     other = origin.clone("other")
+    calls: list[int] = []
     between = once(lambda: deliver(other.root, adding("app-1"), Push()))
-    delivered = deliver(clone.root, adding(between=between), Push())
-    assert delivered.attempts == 2
+    delivered = deliver(clone.root, adding(between=lambda: (calls.append(1), between())), Push())
+    assert (delivered.attempts, len(calls)) == (2, 1)
     assert origin.subjects("main") == ["Shift app-0 to 1", "Shift app-1 to 1", "Start"]
+    assert origin.at("main", values("app-1")) == "derived: 1\n"
     assert (clone.status, clone.head) == ("", delivered.commit)
+
+
+@pytest.mark.parametrize("looks", ["reads", "exists", "glob", "sent"])
+def test_who_comes_second_decides_again_where_a_file_that_it_read_changed(looks: str, origin: Origin, clone: Repository) -> None:
+    other = origin.clone("other")
+    notes: list[str] = []
+
+    def theirs() -> None:
+        other.commit("By others", {"NOTES.txt": "theirs\n", "new.txt": "new\n"})
+        other.git("push", "--quiet")
+
+    between = once(theirs)
+
+    def decide(tree: Tree) -> Proposal | None:
+        if looks == "reads":
+            notes.append(tree.read("NOTES.txt").decode())
+        elif looks == "exists":
+            notes.append(str(tree.exists("new.txt")))
+        elif looks == "glob":
+            notes.append(" ".join(tree.glob("*.txt")))
+        else:
+            notes.append(pickle.loads(pickle.dumps(tree)).read("NOTES.txt").decode())
+        return adding(between=between)(tree)
+
+    assert deliver(clone.root, decide, Push()).attempts == 2
+    assert (
+        notes
+        == {
+            "reads": ["hello\n", "theirs\n"],
+            "exists": ["False", "True"],
+            "glob": ["NOTES.txt", "NOTES.txt new.txt"],
+            "sent": ["hello\n", "theirs\n"],
+        }[looks]
+    )
+    assert origin.subjects("main") == ["Shift app-0 to 1", "By others", "Start"]
 
 
 def test_who_comes_second_to_the_same_file_loses_and_sees_what_changed(origin: Origin, clone: Repository) -> None:
@@ -183,12 +223,16 @@ def test_a_remote_that_is_always_ahead_ends_after_bounded_attempts(
     monkeypatch.setattr(delivery, "MOST_ATTEMPTS", 3)
     other = origin.clone("other")
 
-    def ahead() -> None:
+    push = git.push
+
+    def late(*arguments: str, **named: str) -> git.Pushed:
         other.git("commit", "--quiet", "--allow-empty", "--message", "Ahead")
         other.git("push", "--quiet")
+        return push(*arguments, **named)  # type: ignore[arg-type]
 
+    monkeypatch.setattr(git, "push", late)
     with pytest.raises(ToolFailed, match=r"origin/main moved on in each of 3 attempts.*nothing was written"):
-        deliver(clone.root, adding(between=ahead), Push())
+        deliver(clone.root, adding(), Push())
     assert origin.subjects("main") == ["Ahead"] * 3 + ["Start"]
 
 

@@ -150,10 +150,11 @@ def test_a_swap_of_the_branch_that_is_lost_puts_the_files_back_before_the_next_a
         return swap(root, branch, new, old, reason)
 
     monkeypatch.setattr(git, "swap_branch", late)
-    before: list[str | None] = []
-    delivered = deliver(clone.root, adding(between=lambda: before.append(clone.text(BOTH[0]))), Commit())
+    after: list[str | None] = []
+    monkeypatch.setattr(delivery, "_wait", lambda attempt: after.extend((clone.text(BOTH[0]), clone.status)))
+    delivered = deliver(clone.root, adding(), Commit())
     assert (during, delivered.attempts) == (["weight: 1  # keep\n"], 2)
-    assert before == ["weight: 0  # keep\n"] * 2
+    assert after == ["weight: 0  # keep\n", ""]
     assert clone.subjects() == ["Shift app-0 to 1", "Between writing and moving", "Start"]
     assert clone.status == ""
 

@@ -1,8 +1,8 @@
 """How a decision reaches files, a commit, a remote branch or a pull request: the new state as a whole, or nothing.
 
 A decision is a function of a tree. Where the tree it was made on is no longer the newest by the time of writing, it is made
-again on the newest one; unless the files that it rests on are others there: then somebody else decided meanwhile, and a
-person has to look.
+again on the newest one (or stands, where all that it read is the same there); unless the files that it rests on are others:
+then somebody else decided meanwhile, and a person has to look.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from bento_gitops.tools import git, github
 __all__ = ["Commit", "Decide", "Delivered", "Files", "How", "PullRequest", "Push", "RaceLost", "base_of", "deliver"]
 
 Decide: TypeAlias = Callable[[Tree], Proposal | None]
-"""None: there is nothing to change. It is called again where it comes too late, so it must not write anything."""
+"""None: there is nothing to change. It is called again where it comes too late, so it must not write anything, and it reads
+files of the repository from the tree alone."""
 
 Text: TypeAlias = str | Callable[[Tree, Proposal], str]
 """A text, or what makes it of the tree before and of what was decided on it."""
@@ -142,13 +143,12 @@ def _to_commit(root: Path, decide: Decide) -> Delivered:
     git.resolve(root, "HEAD")  # a repository without a commit says so in these words
     git.require_identity(root)
     ref = f"refs/heads/{branch}"
-    start: Proposal | None = None
+    decisions = _Decisions(decide, branch)
     for attempt in range(1, MOST_ATTEMPTS + 1):
         tree = GitTree(root, ref)
-        proposal = _decided(decide, tree, start, branch)
+        proposal = decisions.on(tree)
         if proposal is None:
             return Delivered(attempts=attempt)
-        start = start or proposal
         with _turn(root):
             delivered = _commit(root, branch, tree.commit, proposal)
         if delivered:
@@ -237,15 +237,14 @@ def _dropping(letters: str, path: str) -> str:
 def _to_remote(root: Path, decide: Decide, how: Push) -> Delivered:
     remote, branch = _destination(root, how.remote, how.branch)
     git.require_identity(root)
-    start: Proposal | None = None
+    decisions = _Decisions(decide, f"{remote}/{branch}")
     said = ""
     for attempt in range(1, MOST_ATTEMPTS + 1):
         tip = git.fetch(root, remote, branch)
         tree = GitTree(root, tip)
-        proposal = _decided(decide, tree, start, f"{remote}/{branch}")
+        proposal = decisions.on(tree)
         if proposal is None:
             return Delivered(attempts=attempt)
-        start = start or proposal
         commit = _made(root, tip, proposal)
         pushed = _push(root, remote, commit, branch)
         if pushed.accepted:
@@ -334,7 +333,7 @@ def _to_pull_request(root: Path, decide: Decide, how: PullRequest) -> Delivered:
     git.require_identity(root)
     tip = git.fetch(root, remote, base)
     tree = GitTree(root, tip)
-    proposal = _decided(decide, tree, None, f"{remote}/{base}")
+    proposal = _Decisions(decide, f"{remote}/{base}").on(tree)
     if proposal is None:
         return Delivered()
     branch, title, body = (_text(text, tree, proposal) for text in (how.branch, how.title, how.body))
@@ -397,20 +396,40 @@ def _opened(root: Path, remote: str, branch: str, base: str, title: str, body: s
 # Racing
 
 
-def _decided(decide: Decide, tree: GitTree, first: Proposal | None, where: str) -> Proposal | None:
-    """What is decided on the tree.
+class _Decisions:
+    """What is decided, attempt by attempt."""
 
-    Raises RaceLost where the files that the first decision rests on are others now.
-    """
-    if first and (lost := overtaken(first.start, tree)):
-        raise race_lost(lost, tree, f"on {where}")
-    proposal = decide(tree)
-    if proposal is None or not proposal.effective():
-        return None
+    def __init__(self, decide: Decide, where: str) -> None:
+        self.decide = decide
+        self.where = where
+        """Whose files these are, for people."""
+        self._first: Proposal | None = None
+        self._last: tuple[GitTree, Proposal] | None = None
+
+    def on(self, tree: GitTree) -> Proposal | None:
+        """What is decided on the tree; None where it changes nothing.
+
+        A decision that was made on another tree stands where it was asked nothing that this one answers otherwise: to make it
+        again would give the same, and while it was made again somebody else would be first again.
+        Raises RaceLost where the files that the first decision rests on are others now.
+        """
+        if self._first and (lost := overtaken(self._first.start, tree)):
+            raise race_lost(lost, tree, f"on {self.where}")
+        if self._last and self._last[0].answers_alike(tree) and not _other_than_before(self._last[1], tree):
+            return self._last[1]
+        proposal = self.decide(tree)
+        if proposal is None or not proposal.effective():
+            return None
+        wrong = _other_than_before(proposal, tree)
+        assert not wrong, f"decided on other files than those of {self.where}: {', '.join(wrong)}"
+        self._first = self._first or proposal
+        self._last = tree, proposal
+        return proposal
+
+
+def _other_than_before(proposal: Proposal, tree: Tree) -> list[str]:
     then = contents(tree, [change.path for change in proposal.changes])
-    wrong = [change.path for change in proposal.changes if then[change.path] != change.before]
-    assert not wrong, f"decided on other files than those of {where}: {', '.join(wrong)}"
-    return proposal
+    return [change.path for change in proposal.changes if then[change.path] != change.before]
 
 
 def _wait(attempt: int) -> None:

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from bento_gitops.model.problem import InvalidInput, Place, Problem, ToolFailed
 from bento_gitops.tools import git
@@ -66,7 +66,7 @@ class WorkingTree:
 
 
 class GitTree:
-    """The files as they are in the commit that a Git ref stood for when this was made."""
+    """The files as they are in the commit that a Git ref stood for when this was made. It remembers what it was asked."""
 
     def __init__(self, root: Path, ref: str) -> None:
         self.root = root
@@ -75,8 +75,17 @@ class GitTree:
         self._entries = git.list_files(root, self.commit)
         self._paths = sorted(self._entries)
         self._blobs = git.Blobs(root)
+        self._asked: set[str] = set()
+        self._patterns: set[str] = set()
+        self._was_sent = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What a copy in another process is asked, this one does not hear of.
+        self._was_sent = True
+        return self.__dict__
 
     def read(self, path: str) -> bytes:
+        self._asked.add(path)
         entry = self._entries.get(path)
         if entry is None:
             raise FileNotFoundError(f"{self.ref}:{path}")
@@ -87,13 +96,24 @@ class GitTree:
 
     def entry(self, path: str) -> git.Entry | None:
         """How the commit holds the file; None where it has none."""
+        self._asked.add(path)
         return self._entries.get(path)
 
     def exists(self, path: str) -> bool:
+        self._asked.add(path)
         return path in self._entries
 
     def glob(self, pattern: str) -> list[str]:
+        self._patterns.add(pattern)
         return _matching(self._paths, pattern)
+
+    def answers_alike(self, other: GitTree) -> bool:
+        """Whether the other tree answers all that this one was asked so far in the same way."""
+        return (
+            not self._was_sent
+            and all(self._entries.get(path) == other._entries.get(path) for path in self._asked)
+            and all(_matching(self._paths, pattern) == _matching(other._paths, pattern) for pattern in self._patterns)
+        )
 
 
 class OverlayTree:
