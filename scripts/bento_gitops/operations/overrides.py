@@ -81,10 +81,10 @@ def set_override(tree: Tree, root: Path, request: Request, wish: Wish) -> Decisi
     entry = {"config": asked.said, "reason": reason, "owner": one_line(wish.owner or request.by), "expires": expires}
     after = _after(tree, root, situation.fleet, target, [*kept, entry], SET)
     paths = [pointer(path) for path, _, _ in said_in(asked.fragment)]
-    says = f"{', '.join(one_line(one) for one in wish.assignments)} until {expires} ({duration(until - request.now)})"
+    says = f"for {duration(until - request.now)}, until {expires}: {', '.join(one_line(one) for one in wish.assignments)}"
     message = message_of(
         f"{target}: override {paths[0]}" + (f" and {len(paths) - 1} more" if len(paths) > 1 else ""),
-        [f"{says}.", f"Why: {reason}"],
+        [f"{says[:1].upper()}{says[1:]}.", f"Why: {reason}"],
         {TRANSITION: SET, TARGET: str(target), UNTIL: expires, BY: one_line(request.by), REASON: reason},
     )
     release = situation.release
