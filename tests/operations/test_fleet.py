@@ -210,8 +210,8 @@ def test_a_gateway_must_be_named_where_the_controller_is_one(fleet) -> None:
     gateway = "  gateway: {name: public, namespace: gateways, listener: web, pod_labels: {app: gateway}}\n"
     fleet.change("environments/dev/environment.yaml", gateway, "")
     assert _errors(fleet, "dev") == [
-        "environments/dev/environment.yaml:5: routing.gateway: is missing, and the controller is gateway (environments/dev/environment.yaml:6);"
-        " name the Gateway, or use controller: none"
+        "environments/dev/environment.yaml:5: routing.gateway: is missing,"
+        " and the controller is gateway (environments/dev/environment.yaml:6); name the Gateway, or use controller: none"
     ]
 
 

@@ -56,28 +56,38 @@ def test_the_log_has_subject_body_and_trailers_of_what_touches_a_path(clone: Rep
     assert git.log(clone.root, paths=["no/such"]) == []
 
 
-def test_the_commit_that_first_added_a_file_counts_also_after_it_was_removed_and_came_back(clone: Repository) -> None:
-    added = clone.commit("Add", {"bundles/app/1.yaml": "first\n"})
+def test_a_file_that_was_removed_and_came_back_is_another_record(clone: Repository) -> None:
+    first = clone.commit("Add", {"bundles/app/1.yaml": "first\n"})
+    clone.commit("Change", {"bundles/app/1.yaml": "changed\n"})
+    assert git.added(clone.root, "bundles/app/1.yaml") == (first, b"first\n")
     (clone.root / "bundles/app/1.yaml").unlink()
     clone.commit("Remove")
-    clone.commit("Again", {"bundles/app/1.yaml": "second\n"})
-    assert git.first_added(clone.root, "bundles/app/1.yaml") == (added, b"first\n")
-    assert git.first_added(clone.root, "bundles/app/2.yaml") is None
+    again = clone.commit("Again", {"bundles/app/1.yaml": "second\n"})
+    assert git.added(clone.root, "bundles/app/1.yaml") == (again, b"second\n")
+    assert git.added(clone.root, "bundles/app/2.yaml") is None
     versions = git.versions(clone.root, "bundles/app/1.yaml")
     assert [(commit.subject, data) for commit, data in versions] == [
         ("Again", b"second\n"),
         ("Remove", None),
+        ("Change", b"changed\n"),
         ("Add", b"first\n"),
     ]
 
 
-def test_a_file_that_came_by_a_merge_was_added_by_the_merged_commit(clone: Repository) -> None:
+def test_a_file_that_came_by_a_merge_was_added_by_the_merge_as_it_was_then(clone: Repository) -> None:
     clone.git("switch", "--quiet", "--create", "side")
-    added = clone.commit("On the side", {"new.yaml": "x: 1\n"})
+    clone.commit("On the side", {"new.yaml": "x: 1\n"})
+    clone.commit("Mended before it was merged", {"new.yaml": "x: 2\n"})
     clone.git("switch", "--quiet", "main")
     clone.commit("Meanwhile", {"NOTES.txt": "x\n"})
     clone.git("merge", "--quiet", "--no-edit", "--no-ff", "side")
-    assert git.first_added(clone.root, "new.yaml") == (added, b"x: 1\n")
+    assert git.added(clone.root, "new.yaml") == (clone.head, b"x: 2\n")
+    clone.git("switch", "--quiet", "--create", "long", "HEAD^1")
+    clone.git("merge", "--quiet", "--no-edit", "--no-ff", "main")
+    clone.commit("Changed after it was recorded", {"new.yaml": "x: 3\n"})
+    found = git.added(clone.root, "new.yaml", "main")
+    assert found is not None
+    assert found[1] == b"x: 2\n", "a branch that took it over later adds nothing"
 
 
 def test_a_shallow_clone_says_that_it_lacks_the_history(origin: Origin, clone: Repository) -> None:
@@ -86,7 +96,7 @@ def test_a_shallow_clone_says_that_it_lacks_the_history(origin: Origin, clone: R
     shallow = origin.clone("shallow", "--depth", "1")
     assert (git.is_shallow(shallow.root), git.is_shallow(clone.root)) == (True, False)
     with pytest.raises(ToolFailed, match=r"lacks a part of the history; get it: git fetch --unshallow"):
-        git.first_added(shallow.root, RELEASE)
+        git.added(shallow.root, RELEASE)
 
 
 def test_a_ref_that_is_not_there_is_told_with_what_to_do(clone: Repository, tmp_path: Path) -> None:

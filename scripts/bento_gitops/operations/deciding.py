@@ -26,7 +26,7 @@ from bento_gitops.releasing.stepping import Step
 from bento_gitops.releasing.transitions import Move
 from bento_gitops.repository.changes import Proposal, change
 from bento_gitops.repository.editing import edited, fresh
-from bento_gitops.repository.files import OverlayTree, Tree, contents
+from bento_gitops.repository.files import GitTree, OverlayTree, Tree, contents
 from bento_gitops.repository.fleet import Fleet, Target
 from bento_gitops.tools import git
 
@@ -250,14 +250,14 @@ def _facts(
 
 def _recording(situation: Situation, root: Path, tag: str) -> tuple[str, bool | None]:
     """The commit that created a bundle's file, and whether the file is as it was then; None where Git cannot tell."""
-    path = bundle_file(situation.target.application, tag)
+    path, tree = bundle_file(situation.target.application, tag), situation.tree
     if not git.is_repository(root) or git.is_shallow(root):
         return "", None
-    first = git.first_added(root, path)
-    if first is None:
+    found = git.added(root, path, tree.commit if isinstance(tree, GitTree) else "HEAD")
+    if found is None:
         return "", None
-    commit, recorded = first
-    return commit[:10], recorded == situation.tree.read(path)
+    commit, recorded = found
+    return commit[:10], recorded == tree.read(path)
 
 
 def next_commands(current: Current, plan: Plan) -> tuple[str, ...]:

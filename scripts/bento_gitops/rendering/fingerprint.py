@@ -12,8 +12,8 @@ from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap
 def fingerprint(bundle: bytes, components: Mapping[str, ResolvedMap], application: ResolvedMap) -> str:
     """`sha256:...` of a bundle's file, its components as the layers resolve them, and the application's mode.
 
-    Weight, track name and the number of pods for a weight are the release's and do not count: the same bundle with the same values
-    is the same on every track and at every step.
+    Weight, track name and the number of pods for a weight are the release's and do not count: the same bundle with the same
+    values is the same on every track and at every step.
     """
     seen = {
         "bundle": hashlib.sha256(bundle).hexdigest(),

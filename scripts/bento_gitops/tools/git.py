@@ -434,20 +434,18 @@ def contents_at(root: Path, commits: Sequence[str], path: str) -> list[bytes | N
     return result
 
 
-def first_added(root: Path, path: str, ref: str = "HEAD") -> tuple[str, bytes] | None:
-    """The commit that first added a file, and the file's bytes then; None where no commit did.
+def added(root: Path, path: str, ref: str = "HEAD") -> tuple[str, bytes] | None:
+    """The commit of a branch's own line that added a file, and the file's bytes then; None where no commit did.
 
-    Raises ToolFailed in a shallow clone, whose oldest commit seems to add everything.
+    A branch's own line is what its first parents are: what was tried on a branch before it was merged is not what was recorded.
+    Where the file was removed and came back, it is another record: the last one. Raises ToolFailed in a shallow clone, whose
+    oldest commit seems to add everything.
     """
     if is_shallow(root):
         raise ToolFailed("git: this clone lacks a part of the history; get it: git fetch --unshallow")
-    added = _line(
-        root, "log", "--format=%H", "--full-history", "-m", "--no-renames", "--diff-filter=A", "--end-of-options", ref, "--", path
-    )
-    if not added:
-        return None
-    first = added.splitlines()[-1]
-    return first, _output(root, "cat-file", "blob", f"{first}:./{path}")
+    words = ("log", "--format=%H", "--first-parent", "-m", "--no-renames", "--diff-filter=A", "--max-count=1")
+    commit = _line(root, *words, "--end-of-options", ref, "--", path)
+    return (commit, _output(root, "cat-file", "blob", f"{commit}:./{path}")) if commit else None
 
 
 # Commits
