@@ -315,3 +315,31 @@ def test_validate_fails_on_what_would_break_or_shrink_a_rollback(olivia: Operato
     olivia.clone.put(config, text + more + broken)
     olivia.run("render")
     assert "rollback of dev/support-tickets would not work" in olivia.run("validate", DEV, code=1).out
+
+
+def test_on_a_terminal_canary_run_shows_tracks_steps_and_what_it_waits_for(olivia: Operator) -> None:
+    from io import StringIO
+
+    from bento_gitops.cli.canary_run import standing
+    from bento_gitops.operations.canary_step import step
+    from bento_gitops.operations.deciding import Request
+    from bento_gitops.repository.files import WorkingTree
+    from rich.console import Console
+
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    olivia.change("canary", "prepare", PROD, "25")
+    olivia.change("canary", "shift", PROD, "25")
+    decision = step(WorkingTree(olivia.clone.root), olivia.clone.root, Request(PROD, olivia.now, "olivia"))
+    screen = StringIO()
+    Console(file=screen, width=150, force_terminal=False).print(standing(decision, 12))
+    text = screen.getvalue()
+    for words in (
+        "blue stable",
+        "green candidate",
+        " 75 %",
+        " 25 %  ██████·",
+        "1 5 25 100",
+        "nobody looked at the cluster",
+        "in 12 s",
+    ):
+        assert words in text, text

@@ -13,6 +13,8 @@ from bento_gitops.cli import console, context
 from bento_gitops.cli.changing import Application, Options, told
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from bento_gitops.operations.carrying_out import Carried
     from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.repository.files import Tree
@@ -43,7 +45,7 @@ def run(
             told(carried, options)
             shown = ""
         else:
-            shown = _waiting(decision.step.reason, shown)
+            shown = _waiting(decision, shown)
         if decision.step.deed == "abort":
             raise typer.Exit(4)
         if decision.step.over or decision.step.deed in ("finish", "rollback") or options.dry_run:
@@ -51,7 +53,7 @@ def run(
         if monotonic() + every > end:
             console.note(f"note: {at_most:g} minutes are over; the rollout stays as it is, and can be run again")
             raise typer.Exit(5)
-        sleep(every)
+        _sleep(decision, every)
 
 
 def _step(target: str, options: Options) -> Carried:
@@ -63,13 +65,45 @@ def _step(target: str, options: Options) -> Carried:
     return options.carry_out(target, decide)
 
 
-def _waiting(reason: str, shown: str) -> str:
-    """Shows what it waits for: in place on a terminal, elsewhere each new reason once; what is shown now."""
-    now = datetime.now(UTC).strftime("%H:%M:%S")
-    if sys.stdout.isatty():
-        sys.stdout.write(f"\r\x1b[K{now}  {reason}")
-        sys.stdout.flush()
-    elif reason != shown:
-        console.line(f"{now}  {reason}")
+def _waiting(decision: Decision, shown: str) -> str:
+    """Where nobody looks at a terminal: a line for each new reason to wait; what was said last."""
+    reason = decision.step.reason if decision.step else ""
+    if not sys.stdout.isatty() and reason != shown:
+        console.line(f"{datetime.now(UTC):%H:%M:%S}  {reason}")
         sys.stdout.flush()
     return reason
+
+
+def _sleep(decision: Decision, seconds: float) -> None:
+    """Until the next look. On a terminal the standing of the rollout is there meanwhile, and goes when something happens."""
+    if not sys.stdout.isatty():
+        sleep(seconds)
+        return
+    from rich.live import Live
+
+    with Live(transient=True, auto_refresh=False) as live:
+        left = seconds
+        while left > 0:
+            live.update(standing(decision, left), refresh=True)
+            sleep(min(1, left))
+            left -= 1
+
+
+def standing(decision: Decision, seconds: float) -> Table:
+    """Where the rollout stands: each track, how far along the steps the candidate is, what it waits for."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
+    release = decision.after
+    for name, track in release.tracks.items() if release else ():
+        role = "stable" if release and name == release.stable else "candidate" if release and name == release.candidate else ""
+        weight = f"{track.weight:>3} %  {'█' * (track.weight // 4)}{'·' * (25 - track.weight // 4)}"
+        done = Text()
+        if role == "candidate":
+            for step in decision.steps:
+                done.append(f"{step} ", style="bold green" if step <= track.weight else "dim")
+        table.add_row(Text(f"{name} {role}".strip()), Text(track.bundle), Text(weight), done)
+    reason = decision.step.reason if decision.step else ""
+    table.add_row(Text("waits", style="yellow"), Text(""), Text(reason), Text(f"next look in {seconds:.0f} s", style="dim"))
+    return table

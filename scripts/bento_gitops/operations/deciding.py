@@ -78,6 +78,8 @@ class Decision:
     """All files before and after."""
     step: Step | None = None
     """What `canary step` decided, and why."""
+    steps: tuple[int, ...] = ()
+    """The weights of the rollout, where nothing was done yet: how far along it is."""
     good: bool = True
     """Whether what was looked at is as it should be; only `verify` says no without refusing."""
     body: str = ""
@@ -191,7 +193,8 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
 def nothing(transition: str, situation: Situation, says: str, found: Step | None) -> Decision:
     following = next_commands(situation.current, situation.plan if situation.release else Plan())
     release = situation.release
-    return Decision(transition, situation.target, says, release, release, None, next=following, step=found)
+    steps = situation.plan.steps if release else ()
+    return Decision(transition, situation.target, says, release, release, None, next=following, step=found, steps=steps)
 
 
 def _release_text(situation: Situation, release: Release) -> bytes:
