@@ -105,13 +105,13 @@ def test_an_observation_from_before_the_weight_was_set_decides_nothing() -> None
     )
 
 
-@pytest.mark.parametrize("weight", [0, 5])
-def test_no_request_goes_to_pods_that_are_not_ready(weight: int) -> None:
-    release = _canary(weight, 50)
+@pytest.mark.parametrize("weight", [0, 5, 100])
+def test_no_request_goes_to_pods_that_are_not_ready_and_the_way_back_stays(weight: int) -> None:
+    release = _canary(weight, max(weight, 50))
     seen = observation(release, Sizes(), START + timedelta(minutes=20))
     green = seen.tracks["green"]
     for ready, reason in (
-        ({"Api": 1, "Runner": 1}, "waiting for pods of green: Runner 1 of 2"),
+        ({"Api": 2, "Runner": 1}, f"waiting for pods of green: Runner 1 of {4 if weight == 100 else 2}"),
         (None, "nobody looked at the pods of green"),
     ):
         tracks = {**seen.tracks, "green": green.model_copy(update={"ready": ready})}

@@ -237,6 +237,7 @@ class Releases:
         check_state(self.release, self.sizes)
         if self.release.candidate:
             self.a_candidate_can_always_be_aborted()
+            self.no_doubtful_observation_raises_a_weight()
         self.rollback_gets_back_to_what_ran_before()
 
     def a_candidate_can_always_be_aborted(self) -> None:
@@ -245,6 +246,20 @@ class Releases:
         assert state_of(move.after) == "steady"
         assert move.after.tracks[self.release.stable].weight == 100
         assert self.release.candidate in move.after.tracks
+
+    def no_doubtful_observation_raises_a_weight(self) -> None:
+        release, name = self.release, self.release.candidate
+        assert name is not None
+        sound = observation(release, self.sizes, self.now)
+        began = moment(release.tracks[name].shifted or release.since)
+        for fault in FAULTS:
+            seen = _with_fault(sound, release, fault, self.now)
+            if seen and fault == "early" and moment(seen.at) >= began:
+                continue
+            step = self._next(seen)
+            # The first part of a rollback asks for pods, which it may without knowing of any.
+            asks = release.rollback is not None and release.tracks[name].ready_for != 100
+            assert step.deed not in ("shift", "rollback", "finish") or asks, f"{step.deed} by an observation with fault: {fault}"
 
     def rollback_gets_back_to_what_ran_before(self) -> None:
         release, restores = self.release, self.release.rollback is not None

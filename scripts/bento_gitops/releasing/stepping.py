@@ -90,17 +90,17 @@ def next_step(
             )
         if found.verdict == "unclear":
             return Step("hold", "; ".join(found.reasons))
-    if track.weight == 100 and shrinks(plan) and not drained(release, release.stable, now):
-        return Step("hold", f"the last requests to {release.stable} may be on their way, and finish takes its pods")
-    if track.weight == 100:
-        return Step("finish", "; ".join(found.reasons) if found else "all requests")
-    if (track.ready_for or 0) < following:
+    if track.weight < 100 and (track.ready_for or 0) < following:
         return Step("prepare", f"pods for the next weight, {following} %", following)
     if lacking is None:
         return Step("hold", f"nobody looked at the pods of {name}")
     if lacking:
         return Step("hold", f"waiting for pods of {name}: {', '.join(lacking)}")
-    return Step("shift", "; ".join(found.reasons) if found else f"the pods of {name} are ready", following)
+    if track.weight < 100:
+        return Step("shift", "; ".join(found.reasons) if found else f"the pods of {name} are ready", following)
+    if shrinks(plan) and not drained(release, release.stable, now):
+        return Step("hold", f"the last requests to {release.stable} may be on their way, and finish takes its pods")
+    return Step("finish", "; ".join(found.reasons) if found else "all requests")
 
 
 def _without_candidate(release: Release, seen: Observation | None, now: datetime) -> Step:
