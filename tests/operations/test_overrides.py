@@ -141,6 +141,12 @@ def test_an_override_of_what_a_longer_one_says_hides_it_for_its_time(olivia: Ope
     assert "minReplicas: 6  # runtime" in olivia.value()
 
 
+def test_a_longer_override_of_the_very_same_is_not_lost_under_a_shorter_one(olivia: Operator) -> None:
+    olivia.sets(f"{MIN}=6", length="24h")
+    assert olivia.sets(f"{MIN}=7", length="1h").notes[0].startswith(f"hides override 1 ({MIN}=6;")
+    assert [(one.settings[0].value, one.settings[0].state) for one in olivia.lists()] == [(6, "hidden"), (7, "in force")]
+
+
 def test_the_same_settings_have_one_branch_whatever_their_values(olivia: Operator) -> None:
     six, seven, other = (branch_of(olivia.wants(one)) for one in (f"{MIN}=6", f"{MIN}=7", f"{MAX}=9"))
     assert six == seven != other
