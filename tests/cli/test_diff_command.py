@@ -33,7 +33,8 @@ def test_diff_says_what_from_where_how_risky_how_much_and_how_back(changed, run)
     assert f"{CONFIG}:7" in said
     assert "medium: pod restart" in said
     assert "cost: +511.00 EUR a month at the fewest pods, +2,452.80 at the most" in said
-    assert "undo: git revert" in said
+    assert "undo: Gives back every value as it was" in said
+    assert "\n    git revert --no-commit -m 1 MERGE_COMMIT\n" in said
     assert "spec.template.spec.containers[bento].env[LOG_LEVEL].value" not in said
     assert "spec.template.spec.containers[bento].env[LOG_LEVEL].value: WARNING -> ERROR" in run("diff", "--full").stdout
 

@@ -109,7 +109,7 @@ def test_each_side_is_rendered_with_the_chart_that_it_pins(sides: Sides) -> None
     sides.after.change("environments/prod/environment.yaml", "version: 0.1.0", "version: 0.2.0")
     (one,) = sides.review().applications
     assert one.target == PROD
-    assert one.headline == "the chart goes from 0.1.0 to 0.2.0"
+    assert one.headline == "the chart goes from 0.1.0 to 0.2.0: revisionHistoryLimit 3 -> 7"
     fields = {(field.pointer, field.before, field.after, field.origin) for found in one.objects for field in found.fields}
     assert fields == {("spec.revisionHistoryLimit", 3, 7, "chart")}
     assert {risk.kind for risk in one.risks} == {"chart change"}
@@ -129,12 +129,12 @@ def test_a_chart_s_readme_is_no_reason_to_render(sides: Sides, rendered: list[st
     ("path", "old", "new", "why", "matters"),
     [
         (CONFIG, "kind: Config\n", "kind: Config\n# Why so many: see the runbook.\n", "comments or layout only", False),
-        (CONFIG, "routing: {", "rollout: {steps: [1, 100]}\nrouting: {", "no object shows it: rollout (not said)", True),
+        (CONFIG, "routing: {", "rollout: {steps: [1, 100]}\nrouting: {", "no object shows it: rollout not set", True),
         (
             "environments/prod/environment.yaml",
             "live_min_replicas: 2\n",
             "live_min_replicas: 2\npromotion: {from: staging, soak: 1h}\n",
-            "no object shows it: promotion (not said)",
+            "no object shows it: promotion not set",
             True,
         ),
         (

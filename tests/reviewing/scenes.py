@@ -161,9 +161,9 @@ SCENES: Mapping[str, Scene] = {
         _GATES,
         (f"bento-gitops canary prepare {PROD} 1", "Merge: Argo CD brings the pods up; no live request moves."),
     ),
-    "canary-shift": Scene(_shift, "support-tickets in prod: 25 % to 1.1.0", "no finding at 10 %", "canary"),
-    "canary-prepare": Scene(_prepare, "support-tickets in prod: pods for 50 %", "no finding at 25 %", "canary"),
-    "finish": Scene(_finish, "support-tickets in prod: 1.1.0 is stable", "", "canary"),
+    "canary-shift": Scene(_shift, "support-tickets in prod: 25 % to 1.1.0", "no finding at 10 %", "canary scheduler"),
+    "canary-prepare": Scene(_prepare, "support-tickets in prod: pods for 50 %", "no finding at 25 %", "canary scheduler"),
+    "finish": Scene(_finish, "support-tickets in prod: 1.1.0 is stable", "", "canary scheduler"),
     "abort": Scene(_abort, "support-tickets in prod: 1.1.0 is taken back", "error ratio 6 %, stable 0.4 %", "ml-oncall"),
     "rollback": Scene(
         _rollback, "Roll back support-tickets in prod to 1.0.0", "answers in the wrong language since 12:10", "ml-oncall"

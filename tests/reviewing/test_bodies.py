@@ -37,9 +37,11 @@ def test_every_golden_file_belongs_to_a_kind_of_change() -> None:
 def test_every_golden_body_answers_what_why_where_how_much_and_how_back(name: str) -> None:
     text = (GOLDEN / f"{name}.md").read_text(encoding="utf-8")
     assert text.startswith(f"{MARKER}\n")
-    assert re.search(r"^\*\*.+\.\*\* Risk \*\*(low|medium|high)\*\*", text, re.MULTILINE), (
-        "one sentence that says what, and how risky"
-    )
+    assert re.search(r"^## .+\n\n\*\*.+\.\*\*\n", text, re.MULTILINE), "what, in one sentence"
+    summary = re.search(r"^Risk \*\*(low|medium|high)\*\*.*; cost .+\. Takes effect on merge.+\.$", text, re.MULTILINE)
+    assert summary, "how risky, how much, when"
+    assert "**Why:** " in text
+    assert re.search(r"\*\*GPUs:\*\* \d", text)
     assert "**How to undo it**" in text
     assert "**Cost a month:**" in text
     assert re.search(r"`[\w./-]+\.yaml(:\d+)?", text), "a file behind it"

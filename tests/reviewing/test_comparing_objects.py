@@ -145,9 +145,7 @@ def test_a_checksum_alone_is_a_restart_without_a_field() -> None:
 
 def test_labels_that_follow_the_bundle_are_told_once() -> None:
     (change,) = compared([deployment()], [deployment(bundle="1.1.0")])
-    assert [(field.pointer, field.before, field.after) for field in change.fields] == [
-        ("labels and selectors.bundle", "1.0.0", "1.1.0")
-    ]
+    assert [(field.pointer, field.before, field.after) for field in change.fields] == [("bundle label", "1.0.0", "1.1.0")]
 
 
 def test_the_chart_s_label_is_noise() -> None:

@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from bento_gitops.reviewing.markdown import clipped, code, details, prose, table, visible
+from bento_gitops.reviewing.markdown import clipped, code, details, fenced, prose, sentence, table, visible
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +69,24 @@ def test_typed_text_has_no_markup(text: str) -> None:
     assert all(character.isprintable() for character in shown)
 
 
+@given(st.text(max_size=60) | st.sampled_from(HARMFUL))
+def test_in_a_sentence_nothing_but_a_command_in_backticks_is_markup(text: str) -> None:
+    shown = sentence(f"{text} run `bento-gitops render prod/app` {text}")
+    assert shown.count("`bento-gitops render prod/app`") == 1
+    rest = re.sub(r"(?<![`\\])`[a-z][A-Za-z0-9:./_ -]*`(?!`)", "", shown)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*<\[\]|~]", rest)
+    assert not re.search(r"(?<!&)[@#]\w", shown)
+
+
+@given(st.lists(st.text(max_size=60) | st.sampled_from(HARMFUL), min_size=1, max_size=3))
+def test_commands_to_copy_stay_one_line_each_and_within_their_block(commands: list[str]) -> None:
+    lines = fenced(commands).splitlines()
+    assert lines[0] == "```sh"
+    assert lines[-1] == "```"
+    assert len(lines) == len(commands) + 2
+    assert not [line for line in lines[1:-1] if "`" in line]
+
+
 def test_whoever_is_named_is_not_called() -> None:
     assert prose("thanks @someone, fixes #12") == "thanks @&#8203;someone, fixes #&#8203;12"
 
@@ -84,5 +102,5 @@ def test_what_is_cut_says_how_much_is_missing(text: str, longest: int) -> None:
         assert shown == text
     else:
         kept = longest - 20
-        assert shown == f"{text[:kept]}... ({len(text) - kept} more)"
-        assert len(shown) <= longest + 5
+        assert shown == f"{text[:kept]}... ({len(text) - kept} more characters)"
+        assert len(shown) <= longest + 16

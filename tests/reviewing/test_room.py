@@ -9,7 +9,7 @@ import pytest
 from bento_gitops.model.gate import Gate
 from bento_gitops.model.problem import Place
 from bento_gitops.reviewing.body import CAP, MARKER, body
-from bento_gitops.reviewing.restarts import Restart
+from bento_gitops.reviewing.restarts import Restart, Scaling
 from bento_gitops.reviewing.review import (
     ApplicationReview,
     BundleFact,
@@ -19,10 +19,11 @@ from bento_gitops.reviewing.review import (
     NewTrack,
     ObjectReview,
     Review,
+    Unpriced,
 )
 from bento_gitops.reviewing.risks import Risk
 from bento_gitops.reviewing.running import Money, Pods, RunningComponent, RunningTrack
-from bento_gitops.reviewing.undo import Undo
+from bento_gitops.reviewing.undo import MERGE, Step, Undo
 from bento_gitops.reviewing.values import Stated, ValueChange
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ LONG = "x|`<!-- @all ```" * 40
 
 def track(name: str, components: int) -> RunningTrack:
     found = {
-        f"Component{number}": RunningComponent(f"Component{number}", "runner", Pods(1, 9), "cpu.small", 0.1, "1", "1Gi", 0)
+        f"Component{number}": RunningComponent(f"Component{number}", "runner", Pods(1, 9), "cpu.small", 0.1, "1", "1Gi", "2Gi", 0)
         for number in range(components)
     }
     return RunningTrack(name, "stable", "1.0.0", 100, "full", found)
@@ -60,18 +61,25 @@ def application(name: str, size: int, value: str) -> ApplicationReview:
         environment="prod",
         application=name,
         change="changed",
-        headline=f"{name}: {value}",
+        says=(f"{name}: {value}", value),
         tracks_before=(track("blue", size),),
         tracks_after=(track("blue", size), track("green", size)),
         values=changes,
         new_tracks=(new,),
         objects=objects,
-        restarts=tuple(Restart("restart", "blue", f"C{number}", 100, "1-9", (value,)) for number in range(size)),
+        restarts=tuple(Restart("restart", "blue", f"C{number}", 100, Pods(1, 9), (value,)) for number in range(size)),
+        scalings=tuple(Scaling("blue", f"C{number}", Pods(1, 9), Pods(2, 8)) for number in range(size)),
         risks=tuple(
             Risk("high" if number % 2 else "medium", "pod restart", f"{number} {value}", value) for number in range(size)
         ),
-        cost=Cost(Money(1, 2), Money(3, 4), Pods(0, 0), Pods(1, 1), tuple(f"blue C{number}" for number in range(size))),
-        undo=(Undo((f"bento-gitops rollback prod/{name} --push",), value),),
+        cost=Cost(
+            Money(1, 2),
+            Money(3, 4),
+            Pods(0, 0),
+            Pods(1, 1),
+            tuple(Unpriced(f"blue C{number}", Pods(1, 1), Pods(2, 9)) for number in range(size)),
+        ),
+        undo=(Undo((Step((f"bento-gitops rollback prod/{name} --push", *[value] * size), value), Step((MERGE,), value))),) * 2,
         notes=tuple(f"{number} {value}" for number in range(size)),
     )
 
@@ -102,7 +110,8 @@ def whole(text: str) -> None:
         else:
             width = 0
     assert text.count(MARKER) == 1, "no text of a file passes for the marker"
-    assert "```" not in text.replace("\\`\\`\\`", "")
+    fences = [line for line in text.splitlines() if "```" in line.replace("\\`\\`\\`", "")]
+    assert fences == ["```sh", "```"] * (len(fences) // 2), "blocks of commands begin and end, and nothing else does"
 
 
 @pytest.mark.parametrize(("applications", "size"), [(1, 3), (1, 400), (3, 60), (60, 10), (400, 4), (2000, 1), (60, 40)])
@@ -141,7 +150,7 @@ def test_full_leaves_nothing_out() -> None:
 
 def test_the_riskiest_applications_stay_longest() -> None:
     calm = [replace(application(f"calm{number}", 6, LONG), risks=()) for number in range(300)]
-    risky = replace(application("risky", 6, LONG), risks=(Risk("high", "security surface", "opens"),))
+    risky = replace(application("risky", 6, LONG), risks=(Risk("high", "access", "opens"),))
     found = body(replace(review(0, 0), applications=(*calm, risky)))
     rows = [line for line in found.splitlines() if line.startswith("| prod |")]
     assert rows[0].startswith("| prod | risky |")

@@ -27,7 +27,7 @@ def step(
             metavar="FOLDER",
             exists=True,
             file_okay=False,
-            help="Step with every application of [ENV[/APP]] that is on its way, each by FOLDER/ENV/APP.yaml.",
+            help="Step with every application of ENV, or of all, that is on its way, each by FOLDER/ENV/APP.yaml.",
         ),
     ] = None,
     *,

@@ -84,7 +84,7 @@ def _show(one: ApplicationReview, currency: str, *, full: bool) -> None:
     from bento_gitops.reviewing.markdown import clipped, visible
 
     def word(value: object) -> str:
-        shown = visible("not said" if value is None else str(value))
+        shown = visible("not set" if value is None else str(value))
         return shown if full else clipped(shown, LONGEST)
 
     console.line("")
@@ -121,15 +121,18 @@ def _show(one: ApplicationReview, currency: str, *, full: bool) -> None:
             f"  {risk.level}: {risk.kind}: {visible(risk.reason)}{f' ({risk.where})' if risk.where else ''}", _STYLES[risk.level]
         )
     console.line(f"  cost: {difference(one.cost, currency)}")
-    for name in one.cost.unpriced:
-        console.line(f"  no price: {name} has no instance type")
+    for found in one.cost.unpriced:
+        console.line(f"  no price: {found.name} has no instance type")
     for way in one.undo:
-        console.line(f"  undo: {', then '.join(way.commands)}: {visible(way.restores)}")
-    for found in one.objects:
+        for step in way.steps:
+            console.line(f"  undo: {visible(step.does)}")
+            for command in step.commands:
+                console.line(f"    {visible(command)}")
+    for changed in one.objects:
         if not full:
             break
-        console.line(f"  {found.change}: {found.identity}")
-        for field in found.fields:
+        console.line(f"  {changed.change}: {changed.identity}")
+        for field in changed.fields:
             console.line(f"    {field.pointer}: {word(field.before)} -> {word(field.after)} ({field.origin})")
     if one.objects and not full:
         count = {change: sum(found.change == change for found in one.objects) for change in ("added", "changed", "removed")}

@@ -59,7 +59,9 @@ def end(
     which: Annotated[
         str | None, typer.Argument(metavar="[INDEX|PATH]", help="As `override list` counts them, or a path that it says.")
     ] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="All that are past their end, of [ENV[/APP]], in one commit.")] = False,
+    ended: Annotated[
+        bool, typer.Option("--ended", help="All past their end, of ENV/APP, ENV or everything, in one commit.")
+    ] = False,
     *,
     options: Options,
 ) -> None:

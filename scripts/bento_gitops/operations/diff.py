@@ -10,19 +10,23 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.checking.rendered import Document, Unreadable, read
 from bento_gitops.layers.marked import Plain, parse, plain
-from bento_gitops.layers.merging import ResolvedMap
+from bento_gitops.layers.merging import ResolvedMap, value_at
+from bento_gitops.layers.resolving import Sources, resolve
+from bento_gitops.model.base import duration
 from bento_gitops.model.files import Environment, InstanceTypes, Overrides
 from bento_gitops.model.layout import CHART, RELEASES, environment_file, release_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.release import Release
+from bento_gitops.model.rollout import Rollout, StandbyPlan
 from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.render import render_one
+from bento_gitops.releasing.plan import plan_of
 from bento_gitops.releasing.states import restoring, swaps_back
 from bento_gitops.repository.charts import on_disk
 from bento_gitops.repository.files import GitTree, OverlayTree, Tree, WorkingTree
@@ -287,6 +291,8 @@ def _reviewed(targets: Sequence[Target], old: _Opened, new: _Opened) -> Iterator
         spoilt = bool(notes[target])
         before = _side(old, target, befores.get(target), manifests.get(("before", target), ()))
         after = _side(new, target, afters.get(target), manifests.get(("after", target), ()))
+        if before and after and after.release.candidate and before.release != after.release:
+            after = replace(after, keep=_keep(after.sources))
         if before is None and after is None:
             continue
         if target in befores and befores[target].stale:
@@ -330,6 +336,14 @@ def _side(opened: _Opened, target: Target, found: _Values | None, manifests: Seq
         one_commit_back=swaps_back(sources.release.value),
         going_back=restoring(sources.release.value),
     )
+
+
+def _keep(sources: Sources) -> str:
+    """How long the track of a candidate stays that is taken back; empty where it does not."""
+    said = value_at(resolve(sources).application, "rollout", "standby", "keep")
+    standby = StandbyPlan.model_validate({"keep": said}) if said is not None else None
+    keep = plan_of(Rollout(standby=standby)).keep
+    return duration(keep) if keep else ""
 
 
 _Key = tuple[str, Target]

@@ -19,7 +19,7 @@ from bento_gitops.reviewing.values import Stated, ValueChange
 
 _ROUTES = r"HTTPRoute|GRPCRoute|Ingress|IngressRoute|TraefikService|Middleware|VirtualService|DestinationRule|Service"
 _TABLE: tuple[tuple[str, str, str], ...] = (
-    (r".*", r"(^|\.)labels(\.|$)|labels and selectors|[sS]elector", r"labels\.|tracks\.\w+\.bundle$"),
+    (r".*", r"(^|\.)labels(\.|$)|^bundle label$|[sS]elector", r"labels\.|tracks\.\w+\.bundle$"),
     (_ROUTES, r"weight|backendRefs|services\[|route\[|canary|mirror|rules|spec\.selector", r"tracks\.\w+\.weight$|stable$"),
     (_ROUTES, r".*", r"routing|tracks\.\w+\.bundle$|services\..*\.route$|mode$"),
     (r".*", r"minReplicas|maxReplicas|replicas|metrics|behavior", r"\.scaling\.|\.ready_for$|\.capacity$"),

@@ -7,6 +7,7 @@ fits, whole rows and sections at a time, and each place says how much was left o
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +15,22 @@ from dataclasses import dataclass
 from bento_gitops.layers.marked import Plain
 from bento_gitops.model.gate import Gate
 from bento_gitops.reviewing.behind import said_at
-from bento_gitops.reviewing.markdown import LONGEST, code, details, prose, table
-from bento_gitops.reviewing.review import ApplicationReview, Cost, FieldReview, FileReview, NewTrack, ObjectReview, Review
+from bento_gitops.reviewing.markdown import LONGEST, clipped, code, details, fenced, prose, sentence, table
+from bento_gitops.reviewing.objects import BUNDLE_LABEL
+from bento_gitops.reviewing.restarts import Restart, Scaling
+from bento_gitops.reviewing.review import (
+    ApplicationReview,
+    Cost,
+    FieldReview,
+    FileReview,
+    NewTrack,
+    ObjectReview,
+    Review,
+    Unpriced,
+)
 from bento_gitops.reviewing.risks import LEVELS, Risk
 from bento_gitops.reviewing.running import Money, RunningTrack
+from bento_gitops.reviewing.undo import MERGE, Undo
 from bento_gitops.reviewing.values import Stated, ValueChange
 
 MARKER = "<!-- bento-gitops:diff -->"
@@ -59,6 +72,19 @@ _STEPS = (
 )
 """From everything that somebody reads to the least that is still an answer."""
 _EVERYTHING = Room(*[1_000_000] * 7)
+_LAYERS = {"environment": "", "runtime": "set by an override", "decorator": "from the bundle", "chart": "the chart's default"}
+"""Who says a value, where it is not the environment's own files."""
+_NOTES = (
+    (re.compile(r"(candidate|track): floor"), "the floor that `canary prepare` wrote, from the pods that were ready then"),
+    (re.compile(r"(candidate|track): at least live_min_replicas"), "live_min_replicas, the least that a track on trial has"),
+    (re.compile(r"(candidate|track): ready for (\d+) % of (\d+)"), r"\2 % of \3 pods"),
+)
+"""What a note of a value means."""
+_LABEL = " on objects and pods, and in selectors of Services and policies (no Deployment's)"
+_OUTCOMES = {"failed": "failed", "not looked": "not checked", "passed": "passed"}
+_WORDS = "*Track: one full set of pods, the api and its runners. Bundle: one version of the code and its models.*"
+_MERGED = f"Replace {MERGE} by the merge's commit; leave out `-m 1` if it was squashed. It is live after review, merge and sync."
+_PUSHED = "`--push` commits straight to the main branch: live when Argo CD has synced it."
 
 
 def body(
@@ -97,6 +123,9 @@ class _Writer:
     def prose(self, value: str, longest: int = 2000) -> str:
         return prose(value, int(longest * self.room.scale))
 
+    def sentence(self, value: str, longest: int = 2000) -> str:
+        return sentence(value, int(longest * self.room.scale))
+
     def most(self, number: int) -> int:
         """How many of a list that nothing else bounds."""
         return max(1, int(number * self.room.scale))
@@ -109,17 +138,17 @@ class _Writer:
 
     def notes(self, notes: Sequence[str]) -> str:
         """One line each."""
-        shown = [f"> {self.prose(note, 500)}" for note in notes[: self.most(10)]]
+        shown = [f"> **Warning (does not block):** {self.sentence(note, 500)}" for note in notes[: self.most(10)]]
         more = len(notes) - len(shown)
         return "\n>\n".join([*shown, *([f"> *{more} more notes left out.*"] if more else [])])
 
     def text(self, title: str, gates: Sequence[Gate], reason: str, by: str, next_steps: Sequence[str]) -> str:
         review = self.review
-        parts = [MARKER, f"## {self.prose(title, 200)}", self.summary()]
-        if reason or by:
-            words = [f"**Why:** {self.prose(reason, 1000)}" if reason else "", f"**By:** {self.prose(by, 200)}" if by else ""]
-            parts.append("  \n".join(filter(None, words)))
+        parts = [MARKER, f"## {self.prose(title, 200)}", self.summary(gates)]
         if review.applications:
+            why = f"**Why:** {self.prose(reason, 1000) or 'not given'}"
+            parts.append("  \n".join((why, f"**By:** {self.prose(by, 200)}")) if by else why)
+        if len(review.applications) > 1:
             parts.append(self.overview())
         if review.chart_files:
             parts.append(
@@ -132,10 +161,14 @@ class _Writer:
         groups = self.groups
         told = groups[: self.room.applications]
         folded = len(told) > 3
-        parts += [self.application(group, folded=folded) for group in told]
+        ways = groups[0][0].undo if len(told) > 1 else ()
+        together = bool(ways) and all(group[0].undo == ways for group in groups)
+        parts += [self.application(group, folded=folded, told_below=together) for group in told]
         if len(groups) > len(told):
             count = sum(len(group) for group in groups[len(told) :])
             parts.append(self.left_out(count, "applications", "they stand in the table alone"))
+        if together:
+            parts.append(self.undo(ways))
         mattering = [found for found in review.files if found.matters]
         if mattering:
             parts.append("### Rules that no object shows\n\n" + self.files(mattering))
@@ -147,48 +180,60 @@ class _Writer:
             steps = [f"- {self.step(step)}" for step in next_steps[: self.most(10)]]
             more = len(next_steps) - len(steps)
             parts.append("### Next\n\n" + "\n".join([*steps, *([f"- *and {more} more steps*"] if more else [])]))
+        if review.applications:
+            parts.append(_WORDS)
         return "\n\n".join(filter(None, parts)) + "\n"
 
-    def summary(self) -> str:
-        """The one sentence."""
+    def summary(self, gates: Sequence[Gate]) -> str:
+        """What happens, how risky it is, what it costs and when it takes effect."""
         review = self.review
         compared = f"compared with {self.code(review.base)}"
         if not review.applications:
             return f"**No object of any application changes** ({compared})."
-        cost = f"cost {difference(review.cost, review.currency)}"
+        whole = review.applications[0].cost if len(review.applications) == 1 else review.cost
+        cost = f"cost {self.prose(difference(whole, review.currency), 600)}"
+        unseen = sum(gate.outcome == "not looked" for gate in gates)
+        cost += f"; **{unseen} {'gate was' if unseen == 1 else 'gates were'} not checked**" if unseen else ""
+        effect = f"Takes effect {_when(review.applications)}; {compared}."
         if len(review.applications) == 1:
             (one,) = review.applications
-            return f"**{self.prose(one.target)}: {self.prose(one.headline, 600)}.** Risk **{one.risk}**; {cost}; {compared}."
+            first, *more = (self.sentence(said, 600) for said in one.says[: self.most(20)])
+            said = [f"**{self.prose(one.target)}: {first}.**", "\n".join(f"- {words}" for words in more)]
+            return "\n\n".join(filter(None, (*said, f"Risk **{one.risk}**; {cost}. {effect}")))
         environments = sorted({one.environment for one in review.applications})
         levels = Counter(one.risk for one in review.applications)
         shown = ", ".join(f"{levels[level]} {level}" for level in reversed(LEVELS) if levels[level])
         count = len(review.applications)
         named = self.some([self.prose(name) for name in environments], 10)
-        what = self.prose(_mostly(review.applications), 600)
-        say = f"**{count} applications change, in {named}: {what}.**"
-        return f"{say} Risk **{review.risk}** ({shown}); {cost}; {compared}."
+        what = self.sentence(_mostly(review.applications), 600)
+        return f"**{count} applications change, in {named}: {what}.**\n\nRisk **{review.risk}** ({shown}); {cost}. {effect}"
 
     def overview(self) -> str:
-        ordered = sorted(self.review.applications, key=lambda one: -LEVELS.index(one.risk))
-        rows = [
+        """A row for all to which the same happens at the same cost."""
+        rows: dict[tuple[str, ...], list[ApplicationReview]] = {}
+        for one in sorted(self.review.applications, key=lambda one: -LEVELS.index(one.risk)):
+            what = self.sentence(one.headline, 2 * self.room.longest)
+            rows.setdefault((one.environment, what, one.risk, amount(one.cost)), []).append(one)
+        shown = [
             [
-                self.prose(one.environment, 63),
-                self.prose(one.application, 63),
-                self.prose(one.headline, 2 * self.room.longest),
-                _bold_if_high(one.risk),
-                amount(one.cost),
+                self.prose(environment, 63),
+                self.some([self.prose(one.application, 63) for one in same], 8),
+                what,
+                _bold_if_high(risk),
+                cost,
             ]
-            for one in ordered[: self.room.rows]
+            for (environment, what, risk, cost), same in list(rows.items())[: self.room.rows]
         ]
         heading = f"cost a month, {self.review.currency or 'no prices'} (fewest / most pods)"
-        text = table(["environment", "application", "what", "risk", heading], rows, right=[heading])
-        if len(ordered) > self.room.rows:
-            rest = Counter(one.risk for one in ordered[self.room.rows :])
-            shown = ", ".join(f"{rest[level]} {level}" for level in reversed(LEVELS) if rest[level])
-            text += "\n\n" + self.left_out(len(ordered) - self.room.rows, "applications", f"risk: {shown}")
+        text = table(["environment", "applications", "what", "risk", heading], shown, right=[heading])
+        others = [one for same in list(rows.values())[self.room.rows :] for one in same]
+        if others:
+            rest = Counter(one.risk for one in others)
+            levels = ", ".join(f"{rest[level]} {level}" for level in reversed(LEVELS) if rest[level])
+            text += "\n\n" + self.left_out(len(others), "applications", f"risk: {levels}")
         return text
 
-    def application(self, group: Sequence[ApplicationReview], *, folded: bool) -> str:
+    def application(self, group: Sequence[ApplicationReview], *, folded: bool, told_below: bool) -> str:
         """One application, and those to which the same happens."""
         one, *others = group
         parts: list[str] = []
@@ -196,12 +241,12 @@ class _Writer:
             parts.append(f"The same happens to {self.some([self.prose(other.target) for other in others], 20)}.")
         parts.append(self.notes(one.notes))
         parts += [self.values(one), *(self.new_track(one, track) for track in one.new_tracks), self.tracks(one)]
-        parts += [self.risks(one), self.restarts(one), self.cost(one), self.undo(one), self.objects(one)]
+        parts += [self.risks(one), self.pods(one), self.cost(one), "" if told_below else self.undo(one.undo), self.objects(one)]
         inner = "\n\n".join(filter(None, parts))
         heading = f"{one.target}{f' and {len(others)} more' if others else ''}"
         if folded:
             return details(f"{heading}: risk {one.risk}", inner)
-        return f"### {self.prose(heading)}\n\n{inner}"
+        return f"### {self.prose(heading)}\n\n{inner}" if len(self.review.applications) > 1 else inner
 
     def values(self, one: ApplicationReview) -> str:
         rows = [
@@ -219,7 +264,7 @@ class _Writer:
         return self.code(change.path, 200) + tracks
 
     def stated(self, stated: Stated | None) -> str:
-        return "*not said*" if stated is None else self.code(_word(stated.value), self.room.longest)
+        return "*not set*" if stated is None else self.code(_word(stated.value), self.room.longest)
 
     def new_track(self, one: ApplicationReview, new: NewTrack) -> str:
         against = next((track for track in one.tracks_before if track.name == new.against), None)
@@ -239,28 +284,44 @@ class _Writer:
             [self.code(change.path, 200), self.stated(change.before), self.stated(change.after), self.source(change)]
             for change in new.differences
         ]
+        heads = ["what", self.prose(new.against), self.prose(new.track.name), "from"]
+        if not new.against:  # nothing ran before
+            rows, heads = [[what, after, source] for what, _, after, source in rows], [heads[0], *heads[2:]]
         shown = rows[: max(self.room.values, 3)]
         text = f"**New: track {self.prose(new.track.name)} ({self.prose(new.track.bundle)})**{of}\n\n"
-        text += (
-            table(["what", self.prose(new.against) or "before", self.prose(new.track.name), "from"], shown)
-            if shown
-            else "It runs the same bundle with the same settings."
-        )
+        text += table(heads, shown) if shown else "It runs the same bundle with the same settings."
         left = len(rows) - len(shown)
         return text + ("\n\n" + self.left_out(left, "differences", "", one) if left else "")
 
     def tracks(self, one: ApplicationReview) -> str:
-        """Each track before and after, where it is not the same."""
+        """Every track, where a part, a bundle or a weight is another; pods alone are told with the settings."""
         before, after = ({track.name: track for track in side} for side in (one.tracks_before, one.tracks_after))
         names = [*before, *(name for name in after if name not in before)]
-        if all(self.part(before.get(name)) == self.part(after.get(name)) for name in names):
+        if all(_part(before.get(name)) == _part(after.get(name)) for name in names):
             return ""
         shown = names[: self.most(20)]
-        rows = [[self.prose(name), self.part(before.get(name)), self.part(after.get(name))] for name in shown]
+        rows = [[self.prose(name), *self.track(before.get(name), after.get(name))] for name in shown]
         left = len(names) - len(shown)
-        return (
-            "**Tracks**\n\n" + table(["track", "before", "after"], rows) + (f"\n\n*{left} more tracks left out.*" if left else "")
-        )
+        text = "**Tracks**\n\n" + table(["track", "part", "bundle", "live requests", "pods (autoscaler range)"], rows)
+        return text + (f"\n\n*{left} more tracks left out.*" if left else "")
+
+    def track(self, before: RunningTrack | None, after: RunningTrack | None) -> list[str]:
+        """The cells of a track, with an arrow in those that are not as before."""
+
+        def cell(was: str, now: str) -> str:
+            return self.prose(was if was == now else f"{was} -> {now}", 300)
+
+        track = after or before
+        assert track, "a track has a side"
+        old, new = before or track, after or track
+        part = cell(_role(old), _role(new))
+        part = f"{part} -> removed" if after is None else f"new: {part}" if before is None else part
+        pods: list[str] = []
+        for name, component in new.components.items():
+            was = old.components.get(name)
+            pods.append(f"{name} {f'{was.pods} -> ' if was and was.pods != component.pods else ''}{component.pods}")
+        weight = cell(f"{old.weight} %", f"{new.weight} %")
+        return [part, cell(old.bundle, new.bundle), weight, self.some([self.prose(words) for words in pods], 12)]
 
     def risks(self, one: ApplicationReview) -> str:
         if not one.risks:
@@ -273,39 +334,83 @@ class _Writer:
 
     def risk(self, risk: Risk) -> str:
         where = f" ({self.code(risk.where, 200)})" if risk.where else ""
-        return f"- {_bold_if_high(risk.level)}, {risk.kind}: {self.prose(risk.reason, 3 * self.room.longest)}{where}"
+        return f"- {_bold_if_high(risk.level)}, {risk.kind}: {self.sentence(risk.reason, 4 * self.room.longest)}{where}"
 
-    def restarts(self, one: ApplicationReview) -> str:
-        if not one.restarts:
-            return "**Pods:** none restarts, starts or stops."
+    def pods(self, one: ApplicationReview) -> str:
+        """Which restart, start and stop, and between which numbers they are kept."""
         lines: list[str] = []
-        for what, word in (("restart", "restart"), ("start", "start"), ("stop", "stop")):
+        pruned = " (when Argo CD prunes them)" if one.change == "removed" else ""
+        for what, word in (("restart", "restart"), ("start", "start"), ("stop", f"stop{pruned}")):
             found = [restart for restart in one.restarts if restart.what == what]
             if found:
-                names = [
-                    f"{self.prose(restart.track)} {self.prose(restart.component)} ({restart.pods}{self.because(restart.reasons)})"
-                    for restart in found
-                ]
-                lines.append(f"- {word}: {self.some(names, 12)}")
-        return "**Pods** (how many, and why)\n\n" + "\n".join(lines)
+                lines.append(f"- {word}: {self.some([self.restart(restart) for restart in found], 12)}")
+        lines += [f"- {self.scaling(found)}" for found in one.scalings[: self.most(20)]]
+        left = len(one.scalings) - self.most(20)
+        lines += [f"- *{left} more of whose pods the number may change*"] if left > 0 else []
+        if not lines:
+            return "**Pods:** none restarts, starts or stops."
+        quiet = one.change == "changed" and not any(restart.what == "restart" for restart in one.restarts)
+        none = " none restarts." if quiet else ""
+        return f"**Pods:**{none}\n\n" + "\n".join(lines)
+
+    def restart(self, restart: Restart) -> str:
+        range_ = (
+            f"autoscaler range {restart.pods}" if restart.pods.low != restart.pods.high else _counted(restart.pods.low, "pod")
+        )
+        why = f"; {self.some([self.prose(reason, 60) for reason in restart.reasons], 6)}" if restart.reasons else ""
+        return f"{self.prose(restart.track)} {self.prose(restart.component)} ({range_}{why})"
+
+    def scaling(self, found: Scaling) -> str:
+        """What becomes of pods whose bounds move."""
+        was, now = found.before, found.after
+        said: list[str] = []
+        if now.low > was.low:
+            more = _counted(now.low - was.low, "pod")
+            said.append(f"floor {was.low} -> {now.low}: up to {more} start (none if {now.low} or more run already)")
+        elif now.low < was.low:
+            said.append(f"floor {was.low} -> {now.low}: they may fall to {now.low} at low load")
+        if now.high > was.high:
+            said.append(f"ceiling {was.high} -> {now.high}: they may rise to {now.high} under load")
+        elif now.high < was.high:
+            said.append(f"ceiling {was.high} -> {now.high}: all pods above {now.high} stop at once")
+        return f"autoscaler of {self.prose(found.track)} {self.prose(found.component)}: {'; '.join(said)}"
 
     def cost(self, one: ApplicationReview) -> str:
         cost, currency = one.cost, self.review.currency
-        known = f"{money(cost.before, currency)} -> {money(cost.after, currency)}, from the fewest to the most pods"
-        text = f"**Cost a month:** {f'{known} ({difference(cost, currency)})' if cost.known else 'not known'}"
-        if cost.gpus_before.high or cost.gpus_after.high:
-            text += f"; GPUs {cost.gpus_before} -> {cost.gpus_after}"
+        before, after = money(cost.before), money(cost.after, currency)
+        if cost.same:
+            known = f"{after}, unchanged" if cost.known else "unchanged"
+            text = f"{known}: no number, size or price of pods changes"
+        elif not cost.known:
+            text = "not known"
+        elif before == money(cost.after):
+            text = f"{after}, unchanged but for what has no price"
+        else:
+            text = f"{before} -> {after}, from the fewest to the most pods"
+        gpus = f"{cost.gpus_before} -> {cost.gpus_after}" if cost.gpus_before != cost.gpus_after else str(cost.gpus_after)
+        text = f"**Cost a month:** {text}. **GPUs:** {gpus}."
         if cost.unpriced:
-            names = self.some([self.prose(name) for name in cost.unpriced], 6)
-            text += f". Not in it, for want of an instance type: {names}"
-        return text + "."
+            names = self.some([self.prose(_unpriced(found)) for found in cost.unpriced], 6)
+            text += f" No price, because no instance type is set: {names}."
+        return text
 
-    def undo(self, one: ApplicationReview) -> str:
-        lines: list[str] = []
-        for way in one.undo:
-            commands = ", then ".join(self.code(command, 300) for command in way.commands)
-            lines.append(f"- {commands}: {self.prose(way.restores, 4 * self.room.longest)}.")
-        return "**How to undo it**\n\n" + "\n".join(lines)
+    def undo(self, ways: Sequence[Undo]) -> str:
+        """Each way with its commands to copy."""
+        parts = ["**How to undo it**"]
+        for number, way in enumerate(ways):
+            choice = "" if len(ways) == 1 else "*Either:* " if number == 0 else "*Or:* "
+            for place, step in enumerate(way.steps, 1):
+                order = f"{place}. " if len(way.steps) > 1 else ""
+                parts.append(f"{choice if place == 1 else ''}{order}{self.sentence(step.does, 6 * self.room.longest)}.")
+                parts.append(fenced([clipped(command, 400) for command in step.commands[: self.most(10)]]))
+                left = len(step.commands) - self.most(10)
+                parts += [f"*{left} more commands left out.*"] if left > 0 else []
+        commands = [command for way in ways for command in way.commands]
+        if any(command.endswith(" --push") for command in commands):
+            parts.append(_PUSHED)
+        if any(MERGE in command for command in commands):
+            parts.append(_MERGED)
+        return "\n\n".join(parts)
 
     def objects(self, one: ApplicationReview) -> str:
         if not one.objects:
@@ -324,9 +429,11 @@ class _Writer:
         rows = [
             [
                 self.named(names),
-                self.code(field.pointer, 250) if field else "*(by another object)*",
-                self.after(field.before) if field else "",
-                self.after(field.after) if field else "",
+                self.code(field.pointer, 250) + (_LABEL if field.pointer == BUNDLE_LABEL else "")
+                if field
+                else "*(by another object)*",
+                self.field(field.before) if field else "",
+                self.field(field.after) if field else "",
                 self.prose(field.origin, 400) if field else "its pods restart: the configuration that they read differs",
             ]
             for names, field in _fields(one.objects)
@@ -338,8 +445,15 @@ class _Writer:
             parts.append(self.left_out(left, "fields", "", one))
         return details(heading, "\n\n".join(parts))
 
-    def after(self, value: Plain) -> str:
-        return "*not there*" if value is None else self.code(_word(value), self.room.longest)
+    def field(self, value: Plain) -> str:
+        if value is None:
+            return "*absent*"
+        word = _word(value)
+        if isinstance(value, dict) and len(word) > self.room.longest:
+            return f"a map of {self.some([self.prose(key) for key in value], 8)}"
+        if isinstance(value, list) and len(word) > self.room.longest:
+            return f"a list of {len(value)}"
+        return self.code(word, self.room.longest)
 
     def files(self, files: Sequence[FileReview]) -> str:
         shown = [
@@ -359,44 +473,71 @@ class _Writer:
         return self.some([self.code(name, 200) for name in names], 3)
 
     def gates(self, gates: Sequence[Gate]) -> str:
-        """Those that failed first, then those at which nobody looked."""
+        """Those that failed first, then those that nobody checked."""
         order = ("failed", "not looked", "passed")
         ordered = sorted(gates, key=lambda gate: order.index(gate.outcome))
         count = Counter(gate.outcome for gate in gates)
         rows = [
             [
-                f"**{gate.outcome}**" if gate.outcome != "passed" else gate.outcome,
+                _OUTCOMES[gate.outcome] if gate.outcome == "passed" else f"**{_OUTCOMES[gate.outcome]}**",
                 self.prose(gate.name, 60),
                 self.prose(gate.evidence, 300),
                 self.prose(gate.mend, 300),
             ]
             for gate in ordered[: self.most(40)]
         ]
-        shown = ", ".join(f"{count[outcome]} {outcome}" for outcome in order if count[outcome])
+        shown = ", ".join(f"{count[outcome]} {_OUTCOMES[outcome]}" for outcome in order if count[outcome])
+        unseen = (
+            "\n\n*What was not checked does not block the merge; nobody knows whether it is so.*" if count["not looked"] else ""
+        )
         left = len(ordered) - len(rows)
         more = f"\n\n*{left} more gates left out.*" if left else ""
-        return f"### Gates: {shown}\n\n" + table(["", "gate", "evidence", "how to mend it"], rows) + more
+        return f"### Gates: {shown}\n\n" + table(["result", "gate", "evidence", "how to fix"], rows) + unseen + more
 
     def step(self, step: str) -> str:
         return self.code(step, 300) if step.startswith(("bento-gitops ", "git ", "make ")) else self.prose(step, 500)
 
-    def part(self, track: RunningTrack | None) -> str:
-        if track is None:
-            return "-"
-        role = f"{track.role}, " if track.role else ""
-        kept = "" if track.capacity == "full" else f", {track.capacity}"
-        pods = self.some([f"{self.prose(name)} {component.pods}" for name, component in track.components.items()], 12)
-        return f"{role}{self.prose(track.bundle)}, {track.weight} %{kept}; pods: {pods}"
-
-    def because(self, reasons: Sequence[str]) -> str:
-        return f", {', '.join(map(self.prose, reasons))}" if reasons else ""
-
     def source(self, change: ValueChange) -> str:
-        """The line behind a value on both sides, with the layer where it is not the environment's."""
-        notes = dict.fromkeys(side.note for side in (change.before, change.after) if side and side.note)
-        layers = dict.fromkeys(side.layer for side in (change.before, change.after) if side)
-        note = f"; {self.prose('; '.join(notes), 200)}" if notes else ""
-        return f"{self.code(said_at(change), 300)} ({' -> '.join(layers)}{note})"
+        """The line behind a value on both sides, and who says it where that is not the environment's own file."""
+        before, after = change.before, change.after
+        words = [_LAYERS[after.layer]] if after else []
+        if before and (not after or before.layer != after.layer):
+            words.append(f"before: {_LAYERS[before.layer]}" if _LAYERS[before.layer] else "")
+        words += list(dict.fromkeys(_meaning(side.note) for side in (before, after) if side and side.note))
+        said = "; ".join(filter(None, words))
+        return self.code(said_at(change), 300) + (f" ({self.sentence(said, 200)})" if said else "")
+
+
+def _when(applications: Sequence[ApplicationReview]) -> str:
+    if not any(one.objects for one in applications):
+        return "on merge: no object changes"
+    pruned = any(one.change == "removed" for one in applications)
+    return f"on merge, when Argo CD has synced{' (and pruned what is removed)' if pruned else ''}"
+
+
+def _part(track: RunningTrack | None) -> tuple[object, ...]:
+    return (track.role, track.bundle, track.weight, track.capacity) if track else ()
+
+
+def _role(track: RunningTrack) -> str:
+    return (track.role or "none") + ("" if track.capacity == "full" else f", {track.capacity}")
+
+
+def _meaning(note: str) -> str:
+    for pattern, words in _NOTES:
+        if pattern.fullmatch(note):
+            return pattern.sub(words, note)
+    return note
+
+
+def _unpriced(found: Unpriced) -> str:
+    """A component without a price, with its pods."""
+    pods = f"{found.before} -> {found.after}" if found.before != found.after else str(found.after)
+    return f"{found.name} ({pods} {'pod' if pods == '1' else 'pods'})"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _groups(applications: Sequence[ApplicationReview]) -> list[list[ApplicationReview]]:
@@ -432,7 +573,7 @@ def _signature(one: ApplicationReview) -> object:
         ),
         tuple((risk.level, risk.kind, anonymous(risk.reason)) for risk in one.risks),
         one.notes,
-        tuple((way.commands and anonymous(" ".join(way.commands))) for way in one.undo),
+        tuple(anonymous(" ".join((*way.commands, *(step.does for step in way.steps)))) for way in one.undo),
     )
 
 
@@ -480,20 +621,28 @@ def money(found: Money, currency: str = "") -> str:
 
 def amount(cost: Cost) -> str:
     """The difference in a cell: at the fewest pods / at the most."""
+    if cost.same:
+        return "unchanged"
     if not cost.known:
-        return "no price"
+        return "not known"
     change = cost.difference
     low, high = (_number(found, sign=True) for found in (change.low, change.high))
-    return low if low == high else f"{low} / {high}"
+    rest = f" without {len(cost.left_out)} unpriced" if cost.left_out else ""
+    return (low if low == high else f"{low} / {high}") + rest
 
 
 def difference(cost: Cost, currency: str) -> str:
-    """The difference in words: at the least number of pods, and at the most."""
-    change = cost.difference
-    if not cost.known:
-        return "not known (no instance types)"
-    if change.is_nothing:
+    """The difference in words: at the least number of pods, and at the most; with what is missing in it."""
+    if cost.same:
         return "unchanged"
+    if not cost.known:
+        return "not known (no instance type is set)"
+    change = cost.difference
     low, high = (_number(found, sign=True) for found in (change.low, change.high))
     unit = f"{currency} a month".strip()
-    return f"{low} {unit}" if low == high else f"{low} {unit} at the fewest pods, {high} at the most"
+    text = f"{low} {unit}" if low == high else f"{low} {unit} at the fewest pods, {high} at the most"
+    if cost.left_out:
+        names = ", ".join(_unpriced(found) for found in cost.left_out[:3])
+        more = f" and {len(cost.left_out) - 3} more" if len(cost.left_out) > 3 else ""
+        text += f", without {names}{more}, which has no price"
+    return text

@@ -41,6 +41,8 @@ class Side:
     """Whether `rollback` needs one commit from here: the standby has every pod that it had."""
     going_back: bool = False
     """Whether the candidate is a rollback's own: the bundle that ran before, which is being made ready."""
+    keep: str = ""
+    """How long the track of a candidate that is taken back stays as standby, like 1h; empty: it does not."""
 
     @property
     def release(self) -> Release:
@@ -97,6 +99,22 @@ class Comparison:
             if name in self.runs_before.tracks
             and any(values.is_of_bundle(change) and change.tracks == (name,) for change in self.values)
         )
+
+    @property
+    def cut_off(self) -> tuple[str, ...]:
+        """Tracks with live requests whose Services select another bundle than before, of which no pod runs yet."""
+        before, after = self.runs_before.tracks, self.runs_after.tracks
+        return tuple(name for name in self.in_place if before[name].bundle != after[name].bundle and after[name].weight)
+
+    @property
+    def pinned_otherwise(self) -> bool:
+        """Whether another copy of the chart is pinned."""
+        return bool(self.chart_changed and self.before and self.after and self.before.chart.folder != self.after.chart.folder)
+
+    @property
+    def objects_differ(self) -> bool:
+        """Whether an object differs in more than the label that names the chart."""
+        return any(change.change != "changed" or change.fields or change.configuration for change in self.objects)
 
     @cached_property
     def _services(self) -> Mapping[str, str]:

@@ -57,14 +57,29 @@ def _application(one: ApplicationReview) -> Document:
                 "track": restart.track,
                 "component": restart.component,
                 "weight": restart.weight,
-                "pods": restart.pods,
+                "pods": pods(restart.pods),
                 "why": list(restart.reasons),
             }
             for restart in one.restarts
         ],
+        "scaling": [
+            {
+                "track": found.track,
+                "component": found.component,
+                "before": pods(found.before),
+                "after": pods(found.after),
+            }
+            for found in one.scalings
+        ],
         "cost": _cost(one.cost),
         "objects": [_object(found) for found in one.objects],
-        "undo": [{"commands": list(way.commands), "restores": way.restores} for way in one.undo],
+        "undo": [
+            {
+                "commands": list(way.commands),
+                "steps": [{"commands": list(step.commands), "does": step.does} for step in way.steps],
+            }
+            for way in one.undo
+        ],
         "notes": list(one.notes),
     }
 
@@ -130,5 +145,8 @@ def _cost(cost: Cost) -> Document:
         "before": money(cost.before),
         "after": money(cost.after),
         "gpus": {"before": pods(cost.gpus_before), "after": pods(cost.gpus_after)},
-        "unpriced": list(cost.unpriced),
+        "unpriced": [
+            {"component": found.name, "before": pods(found.before), "after": pods(found.after)} for found in cost.unpriced
+        ],
+        "unchanged": cost.same,
     }

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 LONGEST = 160
 """Characters of one value."""
 _PLAIN = re.compile(r"[^`|\\]+")
+_COMMAND = re.compile(r"(?<!`)`((?:bento-gitops |x-bento-track: |canary )?[a-z][a-z0-9 ./_-]*)`(?!`)")
+"""Commands and headers in sentences of the project: nothing in them is markup, whoever wrote them."""
 _SPECIAL = re.compile(r"[\\`*\[\]~|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
 
@@ -25,8 +27,26 @@ def code(text: str, longest: int = LONGEST) -> str:
 
 def prose(text: str, longest: int = 2000) -> str:
     """Text that people typed, as one line of plain words: no markup, no mention, no link to an issue."""
-    shown = clipped(" ".join(visible(text.replace("\n", " ")).split()), longest)
-    shown = _SPECIAL.sub(lambda found: f"\\{found[0]}", shown.replace("&", "&amp;"))
+    return _escaped(_line(text, longest))
+
+
+def sentence(text: str, longest: int = 2000) -> str:
+    """As `prose`, for the project's own sentences with what files say in them: commands in backticks stay commands."""
+    parts = _COMMAND.split(_line(text, longest))
+    return "".join(f"`{part}`" if index % 2 else _escaped(part) for index, part in enumerate(parts))
+
+
+def fenced(lines: Sequence[str]) -> str:
+    """Commands to copy, one in a line."""
+    return "\n".join(("```sh", *(visible(line).replace("`", "'") for line in lines), "```"))
+
+
+def _line(text: str, longest: int) -> str:
+    return clipped(" ".join(visible(text.replace("\n", " ")).split()), longest)
+
+
+def _escaped(line: str) -> str:
+    shown = _SPECIAL.sub(lambda found: f"\\{found[0]}", line.replace("&", "&amp;"))
     # A space without width: whoever is named here is not called.
     return re.sub(r"([@#])(?=\w)", r"\1&#8203;", shown)
 
@@ -45,7 +65,7 @@ def clipped(text: str, longest: int) -> str:
     """The beginning of a text that is too long, with how much is missing."""
     if len(text) <= longest:
         return text
-    return f"{text[: longest - 20]}... ({len(text) - longest + 20} more)"
+    return f"{text[: longest - 20]}... ({len(text) - longest + 20} more characters)"
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> str:

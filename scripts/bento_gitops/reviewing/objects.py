@@ -23,6 +23,8 @@ VERSION = "app.kubernetes.io/version"
 SHORT = 6
 """Items of a list that people take in at once; of a longer one only those that differ are told."""
 _CHART_LABEL = "helm.sh/chart"
+BUNDLE_LABEL = "bundle label"
+"""Every place of an object that names its bundle: its labels, those of its pods, selectors of Services and policies."""
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
@@ -44,9 +46,14 @@ def text(value: Plain) -> str:
     return value if isinstance(value, str) else ""
 
 
-def shown(value: Plain, longest: int) -> str:
-    """A value in a sentence: text as it is, everything else as JSON; cut where it is longer."""
-    found = value if isinstance(value, str) else "(not said)" if value is None else json.dumps(value, ensure_ascii=False)
+def shown(value: Plain, longest: int, absent: str = "not set") -> str:
+    """A value in a sentence: text as it is, a list of words by commas, everything else as JSON; cut where it is longer."""
+    if value is None:
+        return absent
+    if isinstance(value, list) and value and not any(isinstance(item, dict | list) for item in value):
+        found = ", ".join(shown(item, longest) for item in value)
+    else:
+        found = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return found if len(found) <= longest else f"{found[: longest - 3]}..."
 
 
@@ -143,7 +150,7 @@ def _fields(before: Map, after: Map) -> Iterator[Field]:
     """What differs, without checksums and the chart's label; what follows the bundle on every object stands there once."""
     bundles = [at(body, "metadata", "labels", BUNDLE) for body in (before, after)]
     if bundles[0] != bundles[1]:
-        yield Field(("labels and selectors", "bundle"), *bundles)
+        yield Field((BUNDLE_LABEL,), *bundles)
         before, after = (_without_bundle(body, text(bundle)) for body, bundle in zip((before, after), bundles, strict=True))
     for field in differences(before, after):
         values = [text(value) for value in (field.before, field.after)]

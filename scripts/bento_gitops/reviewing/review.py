@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bento_gitops.layers.marked import Plain, place_of
+from bento_gitops.layers.marked import Plain, join, place_of
 from bento_gitops.layers.merging import PEOPLE
 from bento_gitops.model.bundle import Bundle, RecordedModel
 from bento_gitops.reviewing.behind import behind
-from bento_gitops.reviewing.comparing import Comparison
+from bento_gitops.reviewing.comparing import Comparison, Side
 from bento_gitops.reviewing.headline import headline
 from bento_gitops.reviewing.objects import Change
-from bento_gitops.reviewing.restarts import Restart, restarts
+from bento_gitops.reviewing.restarts import Restart, Scaling, restarts, scalings
 from bento_gitops.reviewing.risks import LEVELS, Level, Risk, highest, risks
 from bento_gitops.reviewing.running import Money, Pods, RunningTrack
 from bento_gitops.reviewing.undo import Undo, undo
-from bento_gitops.reviewing.values import ValueChange, between, is_of_instance_type, tracks_of
+from bento_gitops.reviewing.values import Stated, ValueChange, between, is_of_instance_type, tracks_of
 
 SHORT = len("sha256:") + 12
 """Characters of a digest that tell two apart."""
@@ -79,6 +79,16 @@ class NewTrack:
 
 
 @dataclass(frozen=True, slots=True)
+class Unpriced:
+    """A component without a price."""
+
+    name: str
+    """`track component`."""
+    before: Pods
+    after: Pods
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """A month before and after, with what is not in it."""
 
@@ -86,10 +96,16 @@ class Cost:
     after: Money
     gpus_before: Pods
     gpus_after: Pods
-    unpriced: tuple[str, ...] = ()
-    """Components without a price, each `track component`."""
+    unpriced: tuple[Unpriced, ...] = ()
     known: bool = True
     """Whether any component has a price: without one, nothing is known of the cost."""
+    same: bool = False
+    """Whether no number, size or price of pods changes."""
+
+    @property
+    def left_out(self) -> tuple[Unpriced, ...]:
+        """What costs more or less than before, nobody knows how much: it is missing in the difference."""
+        return tuple(component for component in self.unpriced if component.before != component.after)
 
     @property
     def difference(self) -> Money:
@@ -103,13 +119,15 @@ class ApplicationReview:
     environment: str
     application: str
     change: Change
-    headline: str
+    says: tuple[str, ...]
+    """What happens, the most important first."""
     tracks_before: tuple[RunningTrack, ...]
     tracks_after: tuple[RunningTrack, ...]
     values: tuple[ValueChange, ...]
     new_tracks: tuple[NewTrack, ...]
     objects: tuple[ObjectReview, ...]
     restarts: tuple[Restart, ...]
+    scalings: tuple[Scaling, ...]
     risks: tuple[Risk, ...]
     cost: Cost
     undo: tuple[Undo, ...]
@@ -118,6 +136,11 @@ class ApplicationReview:
     @property
     def target(self) -> str:
         return f"{self.environment}/{self.application}"
+
+    @property
+    def headline(self) -> str:
+        """In one sentence."""
+        return "; ".join(self.says)
 
     @property
     def risk(self) -> Level:
@@ -161,7 +184,9 @@ class Review:
         """Of all applications together."""
         costs = [application.cost for application in self.applications]
         unpriced = tuple(
-            f"{application.target} {name}" for application in self.applications for name in application.cost.unpriced
+            replace(found, name=f"{application.target} {found.name}")
+            for application in self.applications
+            for found in application.cost.unpriced
         )
         return Cost(
             sum((cost.before for cost in costs), Money(0, 0)),
@@ -170,6 +195,7 @@ class Review:
             sum((cost.gpus_after for cost in costs), Pods(0, 0)),
             unpriced,
             any(cost.known for cost in costs),
+            all(cost.same for cost in costs),
         )
 
 
@@ -179,25 +205,58 @@ def reviewed(comparison: Comparison, notes: Sequence[str] = ()) -> ApplicationRe
     objects = _objects(comparison)
     new = _new_tracks(comparison)
     before, after = comparison.runs_before, comparison.runs_after
-    if not (objects or comparison.values or found or new or notes or before.month != after.month):
+    values = (*comparison.values, *released(comparison))
+    if not (objects or values or found or new or notes or before.month != after.month):
         return None
-    unpriced = dict.fromkeys((*after.unpriced, *before.unpriced))
+    none = Pods(0, 0)
+    names = dict.fromkeys((*after.unpriced, *before.unpriced))
+    unpriced = tuple(Unpriced(name, before.unpriced.get(name, none), after.unpriced.get(name, none)) for name in names)
+    known = before.is_priced or after.is_priced
+    same = before.hardware == after.hardware
     return ApplicationReview(
         environment=comparison.environment,
         application=comparison.application,
         change="added" if comparison.before is None else "removed" if comparison.after is None else "changed",
-        headline=headline(comparison),
+        says=headline(comparison),
         tracks_before=tuple(before.tracks.values()),
         tracks_after=tuple(after.tracks.values()),
-        values=comparison.values,
+        values=values,
         new_tracks=new,
         objects=objects,
         restarts=restarts(comparison),
+        scalings=scalings(comparison),
         risks=found,
-        cost=Cost(before.month, after.month, before.gpus, after.gpus, tuple(unpriced), before.is_priced or after.is_priced),
+        cost=Cost(before.month, after.month, before.gpus, after.gpus, unpriced, known, same),
         undo=undo(comparison),
         notes=tuple(notes),
     )
+
+
+def released(comparison: Comparison) -> tuple[ValueChange, ...]:
+    """What of a release no value of a pod shows: the candidate, the standby, what is blocked from promotion."""
+    if not comparison.before or not comparison.after:
+        return ()
+    sides = [_said_of_release(side) for side in (comparison.before, comparison.after)]
+    paths = dict.fromkeys(path for side in sides for path in side)
+    changes = [ValueChange(path, "", (), sides[0].get(path), sides[1].get(path)) for path in paths]
+    return tuple(change for change in changes if (change.before and change.before.value) != (change.after and change.after.value))
+
+
+def _said_of_release(side: Side) -> dict[str, Stated]:
+    release, tree = side.release, side.sources.release.tree
+    standby, paused = release.standby, release.paused
+    said: list[tuple[tuple[str, ...], str | None]] = [
+        (("candidate",), release.candidate),
+        (("standby",), f"{standby.track}, {standby.capacity}, until {standby.until}" if standby else None),
+        (("previous",), release.previous.bundle if release.previous else None),
+        (("paused",), f"{paused.by}: {paused.reason}" if paused else None),
+        *((("held", tag), f"{held.by}: {held.reason}") for tag, held in (release.held or {}).items()),
+    ]
+    return {
+        path[0] if len(path) == 1 else join(*path): Stated(value, "environment", place_of(tree, *path))
+        for path, value in said
+        if value is not None
+    }
 
 
 def _objects(comparison: Comparison) -> tuple[ObjectReview, ...]:
@@ -276,11 +335,16 @@ def of_all(applications: Sequence[ApplicationReview]) -> tuple[Risk, ...]:
         risk.kind for application in applications for risk in {risk.kind: risk for risk in application.risks}.values()
     )
     words = {"chart change": "the chart", "pod restart": "pods", "another place": "the place"}
+    environments: dict[str, set[str]] = {}
+    for application in applications:
+        for risk in application.risks:
+            environments.setdefault(risk.kind, set()).add(application.environment)
     return tuple(
         Risk(
             "high",
             "touches many",
-            f"{words[kind]} of {number} applications {'changes' if kind != 'pod restart' else 'restart'} at once",
+            f"{words[kind]} of {number} applications, in {', '.join(sorted(environments[kind]))},"
+            f" {'changes' if kind != 'pod restart' else 'restart'} by one merge",
         )
         for kind, number in counted.items()
         if kind in words and number >= MANY

@@ -15,11 +15,13 @@ from bento_gitops.reviewing.behind import said_at
 from bento_gitops.reviewing.comparing import Comparison, Side
 from bento_gitops.reviewing.objects import Manifest, policy_peers, shown
 from bento_gitops.reviewing.restarts import restarts
-from bento_gitops.reviewing.running import RunningTrack
+from bento_gitops.reviewing.running import RunningComponent, RunningTrack, at_least
 from bento_gitops.reviewing.values import ValueChange, components_of, tracks_of
 
 Level = Literal["low", "medium", "high"]
 LEVELS: tuple[Level, ...] = ("low", "medium", "high")
+ACCESS = "access"
+"""The kind of whatever opens or closes: networks, routes, Secrets, images, what a pod may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,10 @@ def application(comparison: Comparison) -> Iterator[Risk]:
     if before is not None and after is None:
         weight = sum(track.weight for track in comparison.runs_before.tracks.values())
         open_ = before.release.retiring is None
-        why = "its routes are open: whoever calls it gets errors" if open_ else "its routes were closed before"
+        retire = f"its routes are open: run `bento-gitops retire {comparison.target}` first, or callers get errors"
+        why = retire if open_ else "its routes were closed before"
         file = before.sources.release.tree.place.file
-        reason = f"every object of it is deleted, for {file} is gone; {why}"
+        reason = f"its objects leave Git, because its release.yaml was deleted; its pods stop when Argo CD prunes them; {why}"
         yield Risk("high" if open_ and weight else "medium", "application removed", reason, file)
 
 
@@ -107,12 +110,32 @@ def traffic(comparison: Comparison) -> Iterator[Risk]:
         ]
         level: Level = "high" if moved > 50 else "medium" if moved > 10 else "low"
         reason = f"{moved} % of live requests move to {name} ({track.bundle}), {was} % -> {now} %; {', '.join(givers)}"
+        fewest = at_least(track, _from(comparison, name))
         if name == before.release.stable:
             level = "low" if moved <= 50 else "medium"
-            reason += "; it is the stable track, with all its pods"
+            reason += f"; it is the stable track and keeps at least {fewest}; the autoscaler adds the rest"
         elif old is not None and old.role == "standby" and old.capacity == "full" and not restarts(comparison):
-            reason += "; it is the standby, whose pods are all there"
+            all_ = "all requests move at once, as a rollback does; " if moved == 100 else ""
+            reason += f"; {all_}it is the standby and keeps at least {fewest}; the autoscaler adds the rest"
+        elif level != "low":
+            reason += f"; {'more than half' if level == 'high' else 'more than 10 %'} at once"
         yield Risk(level, "traffic shift", reason, where.get(name, ""))
+
+
+def _from(comparison: Comparison, track: str) -> RunningTrack | None:
+    """The track that the most requests leave."""
+    others = [other for name, other in comparison.runs_before.tracks.items() if name != track]
+    return max(others, key=lambda other: other.weight - _weight(comparison.runs_after.track(other.name)), default=None)
+
+
+def by_header(comparison: Comparison) -> Iterator[Risk]:
+    """A new track without live requests is reached all the same by who asks for it."""
+    if not comparison.before or not comparison.after or value_at(comparison.after.values, "routing", "controller") == "none":
+        return
+    for name, track in comparison.runs_after.tracks.items():
+        if comparison.runs_before.track(name) is None and not track.weight:
+            reason = f"callers that send `x-bento-track: {name}` reach {name} ({track.bundle}) at weight 0 too; nobody else does"
+            yield Risk("low", "new track", reason)
 
 
 def _weight(track: RunningTrack | None) -> int:
@@ -125,12 +148,13 @@ def tracks(comparison: Comparison) -> Iterator[Risk]:
     for name in comparison.in_place:
         old, new = (side.tracks[name] for side in (comparison.runs_before, comparison.runs_after))
         what = f"bundle {old.bundle} -> {new.bundle}" if old.bundle != new.bundle else f"the image of bundle {new.bundle}"
-        lost = (
-            f"{new.weight} % of live requests have no pods of it until they are ready"
-            if new.weight
-            else "it gets no live requests"
-        )
-        reason = f"{what} changes on track {name}, which runs: {lost}; a free track name avoids that"
+        if name in comparison.cut_off:
+            lost = f"{new.weight} % of live requests fail until its pods are ready"
+        elif new.weight:
+            lost = "its pods are replaced one after another, and what answers meanwhile is a mix"
+        else:
+            lost = "it gets no live requests"
+        reason = f"{what} changes on track {name}, which runs: {lost}"
         yield Risk("high" if new.weight or old.weight else "medium", "bundle changed in place", reason)
     for name, track in comparison.runs_before.tracks.items():
         if name in comparison.runs_after.tracks:
@@ -141,7 +165,7 @@ def tracks(comparison: Comparison) -> Iterator[Risk]:
             )
         else:
             rest = (
-                "no track is left that could answer at once after a rollback"
+                "a rollback takes two commits from here on, because its pods start first"
                 if _is_alone(comparison)
                 else "it gets no live requests"
             )
@@ -183,27 +207,67 @@ def capacity(comparison: Comparison) -> Iterator[Risk]:
             if old is None:
                 continue
             smaller = old_track.weight > new_track.weight and new_track.role != "stable"
-            for word, was, now, setting in (
-                ("pods at least", old.pods.low, new.pods.low, "scaling.min_replicas"),
-                ("pods at most", old.pods.high, new.pods.high, "scaling.max_replicas"),
-            ):
-                if now < was and not smaller:
-                    level: Level = "high" if 2 * now <= was else "medium"
+            for found in (None if smaller else _fewer(old, new), _smaller(old, new)):
+                if found is not None:
+                    half, what, setting = found
                     where = _where(comparison, name, new_track.name, setting)
-                    alone = "; a single pod: whatever ends it is an outage" if now == 1 and word == "pods at least" else ""
-                    yield Risk(level, "capacity down", f"{name} {share}: {was} -> {now} {word}{alone}", where)
-            for word, was_text, now_text in (("CPU", old.cpu, new.cpu), ("memory", old.memory, new.memory)):
-                if _amount(word, now_text) < _amount(word, was_text):
-                    halved = 2 * _amount(word, now_text) <= _amount(word, was_text)
-                    where = _where(comparison, name, new_track.name, f"resources.{word.lower()}")
-                    reason = f"{name} {share}: {was_text} -> {now_text} of {word} in each pod"
-                    yield Risk("high" if halved else "medium", "capacity down", reason, where)
+                    yield Risk("high" if half else "medium", "capacity down", f"{name} {share}: {what}", where)
 
 
-def _amount(word: str, said: str) -> Decimal:
-    if not said:
-        return Decimal(0)
-    return cores(said) if word == "CPU" else Decimal(size(said))
+_Less = tuple[bool, str, str]
+"""Whether it is half or less; what is less, in words; the setting that says so."""
+
+
+def _fewer(old: RunningComponent, new: RunningComponent) -> _Less | None:
+    """Fewer pods."""
+    found: list[_Less] = []
+    for word, was, now, setting in (
+        ("pods at least", old.pods.low, new.pods.low, "scaling.min_replicas"),
+        ("pods at most", old.pods.high, new.pods.high, "scaling.max_replicas"),
+    ):
+        if now < was:
+            alone = " (a single pod: whatever ends it is an outage)" if now == 1 and setting == "scaling.min_replicas" else ""
+            found.append((2 * now <= was, f"{was} -> {now} {word}{alone}", setting))
+    return _together(found)
+
+
+def _smaller(old: RunningComponent, new: RunningComponent) -> _Less | None:
+    """Smaller pods."""
+    found: list[_Less] = []
+    for word, was, now, amount, setting in (
+        ("CPU request", old.cpu, new.cpu, cores, "resources.cpu"),
+        ("memory request", old.memory, new.memory, size, "resources.memory"),
+        ("memory limit", old.memory_limit, new.memory_limit, size, "resources.limits.memory"),
+    ):
+        before, after = (Decimal(amount(said)) if said else Decimal(0) for said in (was, now))
+        if after < before:
+            end = f", so that a pod above {now} is ended (OOM)" if word == "memory limit" else ""
+            found.append((2 * after <= before, f"{word} {was} -> {now}{end}", setting))
+    return _together(found)
+
+
+def _together(found: list[_Less]) -> _Less | None:
+    if not found:
+        return None
+    return any(half for half, _, _ in found), "; ".join(what for _, what, _ in found), found[0][2]
+
+
+def placement(comparison: Comparison) -> Iterator[Risk]:
+    """Pods that may run elsewhere than before."""
+    key = "placement.node_selector."
+    found: dict[tuple[str, tuple[str, ...], str], list[tuple[str, str, str]]] = {}
+    for change in comparison.values:
+        if change.component and change.setting.startswith(key):
+            was, now = (str(side.value) if side else "" for side in (change.before, change.after))
+            label = change.setting.removeprefix(key)
+            found.setdefault((change.component, change.tracks, said_at(change)), []).append((label, was, now))
+    for (component, tracks, where), labels in found.items():
+        was, now = (", ".join(f"{label[0]}={label[side]}" for label in labels if label[side]) for side in (1, 2))
+        if now:
+            what = f"only on nodes with {now}{f', no longer on those with {was}' if was else ''}: pods wait where there is none"
+        else:
+            what = f"on any node, no longer only on those with {was}"
+        yield Risk("medium", "placement", f"{component} on {', '.join(tracks)} runs {what}", where)
 
 
 def gpus(comparison: Comparison) -> Iterator[Risk]:
@@ -247,8 +311,8 @@ def pods(comparison: Comparison) -> Iterator[Risk]:
         live = weights[track]
         share = f"{live} % of live requests" if live else "no live requests"
         how = "one pod after another, none is taken away before its successor is ready"
-        if track in comparison.in_place:
-            how = "its Services select the new bundle at once, so the pods of the old one get nothing meanwhile"
+        if track in comparison.cut_off:
+            how = "the pods that run get no requests meanwhile"
         reason = f"track {track}, {share}: {', '.join(components)}; {how}"
         yield Risk("medium" if live else "low", "pod restart", reason)
 
@@ -278,7 +342,8 @@ def _overrides(side: Side | None) -> dict[str, tuple[str, str]]:
     found: dict[str, tuple[str, str]] = {}
     entries = zip(side.overrides.value.overrides, fragments(side.overrides), strict=True)
     for entry, fragment in entries:
-        said = f"{entry.reason} (owner {entry.owner}, until {entry.expires})"
+        end = f"until {entry.expires}, and after that until a pull request removes it"
+        said = f"{entry.reason} (owner {entry.owner}; it counts {end})"
         found[repr(entry)] = (said, str(fragment.place))
     return found
 
@@ -297,17 +362,28 @@ _EXPOSED: tuple[tuple[re.Pattern[str], Level, str], ...] = (
     (re.compile(r"monitoring\.prometheus(\.|$)"), "medium", "who may read metrics, on the port that takes pickle"),
     (re.compile(r"\.image\.repository$"), "high", "where the image comes from"),
 )
-_HARDENING = re.compile(
-    r"securityContext|serviceAccountName|automountServiceAccountToken|host(Network|PID|IPC|Path|Users)|enableServiceLinks"
-    r"|imagePullPolicy|podSelector|policyTypes|readOnly|\.tls(\.|$|\[)"
+_EGRESS = re.compile(r"\.egress(\.|$)")
+_HARDENING_WHY = (
+    (r"securityContext", "what processes of a pod may do"),
+    (r"serviceAccountName|automountServiceAccountToken", "what pods may do in the cluster"),
+    (r"host(Network|PID|IPC|Path|Users)", "pods reach into their node"),
+    (r"enableServiceLinks", "whether pods are told every Service of their namespace"),
+    (r"imagePullPolicy", "whether an image is fetched, and its access checked, at each start"),
+    (r"podSelector|policyTypes", "whom and what a network policy holds for"),
+    (r"readOnly", "whether files can be written"),
+    (r"\.tls(\.|$|\[)", "how connections are encrypted"),
 )
+_HARDENING = re.compile("|".join(pattern for pattern, _ in _HARDENING_WHY))
 _POWERFUL = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret", "ExternalSecret")
 
 
 def security_of_values(comparison: Comparison) -> Iterator[Risk]:
     """What people wrote that opens or closes something; what belongs to one place is told once."""
     found: dict[tuple[Level, str, str], list[ValueChange]] = {}
+    opened = _opened(comparison)
     for change in comparison.values:
+        if opened.get(change.component) and _EGRESS.search(change.path):
+            continue  # told as what its network policy opens
         for pattern, level, what in _EXPOSED:
             if pattern.search(change.path):
                 below = change.path.rpartition(".")[0] if ".egress." in change.path else change.path
@@ -316,7 +392,7 @@ def security_of_values(comparison: Comparison) -> Iterator[Risk]:
                 break
     for (level, what, below), changes in found.items():
         words = [f"{change.path.removeprefix(below).lstrip('.')} {_shown(change)}".strip() for change in changes]
-        yield Risk(level, "security surface", f"{what}: {below} {', '.join(words)}", said_at(changes[0]))
+        yield Risk(level, ACCESS, f"{what}: {below} {', '.join(words)}", said_at(changes[0]))
 
 
 def _is_api(comparison: Comparison, change: ValueChange) -> bool:
@@ -328,7 +404,7 @@ def _is_api(comparison: Comparison, change: ValueChange) -> bool:
 
 
 def _shown(change: ValueChange) -> str:
-    before, after = (shown(side.value, 100) if side else "nothing" for side in (change.before, change.after))
+    before, after = (shown(side.value, 100) if side else "not set" for side in (change.before, change.after))
     return f"{before} -> {after}"
 
 
@@ -344,9 +420,9 @@ def security_of_new_tracks(comparison: Comparison) -> Iterator[Risk]:
         repository = str(value_at(track, "image", "repository"))
         if repository not in repositories:
             reason = f"where the image comes from: track {name} runs {repository}, the others {', '.join(sorted(repositories))}"
-            yield Risk("high", "security surface", reason)
+            yield Risk("high", ACCESS, reason)
         for path in sorted(_public(track) - paths):
-            yield Risk("medium", "security surface", f"a public path: track {name} answers {path}, which no track did")
+            yield Risk("medium", ACCESS, f"a public path: track {name} answers {path}, which no track did")
 
 
 def _public(track: ResolvedMap) -> set[str]:
@@ -364,29 +440,44 @@ def security_of_objects(comparison: Comparison) -> Iterator[Risk]:
     """What the objects open that the values do not show, and what comes from the chart."""
     if not comparison.before or not comparison.after:
         return
-    old, new = (policy_peers(side.manifests) for side in (comparison.before, comparison.after))
-    for component, peers in new.items():
-        added = sorted(peers - old.get(component, peers))
-        if added:
-            name = comparison.service(component) or "every component"
-            yield Risk("high", "security surface", f"network policy of {name} opens: {'; '.join(added[:5])}{_more(added, 5)}")
+    for name, added in _opened(comparison).items():
+        where = next(
+            (said_at(found) for found in comparison.values if found.component == name and _EGRESS.search(found.path)), ""
+        )
+        opens = f"network policy of {name or 'every component'} opens: {'; '.join(added[:5])}{_more(added, 5)}"
+        yield Risk("high", ACCESS, opens, where)
     hardening: dict[str, list[str]] = {}
     for change in comparison.objects:
         manifest = change.manifest
         called = _called(comparison, manifest)
         gone = change.change == "removed"
         if gone and manifest.kind == "NetworkPolicy" and _still_runs(comparison, manifest.track, manifest.component):
-            yield Risk("high", "security surface", f"{called} is removed: what it denied is allowed")
+            yield Risk("high", ACCESS, f"{called} is removed: what it denied is allowed")
         if manifest.kind in _POWERFUL and not gone and (change.change == "added" or change.fields):
-            yield Risk("high", "security surface", f"{called} is {change.change}")
+            yield Risk("high", ACCESS, f"{called} is {change.change}")
         for field in change.fields:
             # Who may talk to whom is told above, in words.
             if _HARDENING.search(field.pointer) and not field.pointer.startswith(("spec.ingress", "spec.egress")):
-                hardening.setdefault(f"{field.pointer}: {shown(field.before, 100)} -> {shown(field.after, 100)}", []).append(
-                    called
-                )
+                values = " -> ".join(shown(value, 100, "absent") for value in (field.before, field.after))
+                hardening.setdefault(f"{field.pointer} {values} ({_why(field.pointer)})", []).append(called)
     for what, names in hardening.items():
-        yield Risk("high", "security surface", f"{what} in {', '.join(names[:6])}{_more(names, 6)}")
+        yield Risk("high", ACCESS, f"{what} in {', '.join(names[:6])}{_more(names, 6)}")
+
+
+def _opened(comparison: Comparison) -> dict[str, list[str]]:
+    """Who may talk to whom that might not before, by service; empty: every component."""
+    if not comparison.before or not comparison.after:
+        return {}
+    if not any(change.manifest.kind == "NetworkPolicy" for change in comparison.objects):
+        return {}
+    old, new = (policy_peers(side.manifests) for side in (comparison.before, comparison.after))
+    added = {component: sorted(peers - old.get(component, peers)) for component, peers in new.items()}
+    return {comparison.service(component): peers for component, peers in added.items() if peers}
+
+
+def _why(pointer: str) -> str:
+    """What a field has to do with access."""
+    return next(why for pattern, why in _HARDENING_WHY if re.search(pattern, pointer))
 
 
 def _called(comparison: Comparison, manifest: Manifest) -> str:
@@ -415,15 +506,18 @@ def registries(comparison: Comparison) -> Iterator[Risk]:
     was, now = old.value.registries, new.value.registries
     if was is not None and (now is None or set(now) - set(was)):
         added = "every registry" if now is None else ", ".join(sorted(set(now) - set(was)))
-        yield Risk("high", "security surface", f"images may come from {added} too", str(new.tree.at("registries")))
+        yield Risk("high", ACCESS, f"images may come from {added} too", str(new.tree.at("registries")))
 
 
 def charts(comparison: Comparison) -> Iterator[Risk]:
     if comparison.before and comparison.after and comparison.chart_changed:
         old, new = comparison.before.chart, comparison.after.chart
         versions = f"{old.version} -> {new.version}" if old.version != new.version else new.version
-        reason = f"the chart changes ({new.folder}, {versions}): it makes every object of every application that uses it"
-        yield Risk("medium", "chart change", reason)
+        reason = f"the chart changes ({new.folder}, {versions})"
+        if comparison.objects_differ:
+            yield Risk("medium", "chart change", reason)
+        else:
+            yield Risk("low", "chart change", f"{reason}; the objects are the same with both")
 
 
 Rule = Callable[[Comparison], Iterator[Risk]]
@@ -432,8 +526,10 @@ RULES: tuple[Rule, ...] = (
     place,
     broken_glass,
     traffic,
+    by_header,
     tracks,
     capacity,
+    placement,
     security_of_values,
     security_of_new_tracks,
     security_of_objects,
@@ -452,13 +548,15 @@ _KINDS = (
     "traffic shift",
     "bundle changed in place",
     "track removed",
-    "security surface",
+    "access",
     "capacity down",
+    "placement",
     "GPU lost",
     "GPU gained",
     "chart change",
     "pod restart",
     "standby capacity",
+    "new track",
     "override ended",
     "override added",
 )

@@ -64,6 +64,8 @@ class RunningComponent:
     """Of one pod; None: no instance type says it."""
     cpu: str
     memory: str
+    memory_limit: str
+    """What ends a pod that takes more: the request, where no limit is set."""
     gpu: int
     """Of one pod."""
 
@@ -123,17 +125,44 @@ class Running:
         return any(component.month is not None for component in self.components if component.pods.high)
 
     @property
-    def unpriced(self) -> tuple[str, ...]:
-        """The components that have pods and no price, each `track component`."""
-        return tuple(
-            f"{track.name} {component.name}"
+    def unpriced(self) -> Mapping[str, Pods]:
+        """The pods of the components that have pods and no price, by `track component`."""
+        return {
+            f"{track.name} {component.name}": component.pods
             for track in self.tracks.values()
             for component in track.components.values()
             if component.month is None
-        )
+        }
+
+    @property
+    def hardware(self) -> Mapping[str, tuple[object, ...]]:
+        """Whatever has a say in the cost, by `track component`."""
+        return {
+            f"{track.name} {component.name}": (
+                component.pods,
+                component.instance_type,
+                component.price_per_hour,
+                component.cpu,
+                component.memory,
+                component.gpu,
+            )
+            for track in self.tracks.values()
+            for component in track.components.values()
+            if component.pods.high
+        }
 
 
 NOT_RUNNING = Running({})
+
+
+def at_least(track: RunningTrack, beside: RunningTrack | None) -> str:
+    """The fewest pods that a track keeps, and where the track that requests come from keeps more."""
+    words: list[str] = []
+    for name, component in track.components.items():
+        other = beside.components.get(name) if beside else None
+        more = f" ({beside.name}: {other.pods.low})" if beside and other and other.pods.low > component.pods.low else ""
+        words.append(f"{name} {component.pods.low}{more}")
+    return ", ".join(words)
 
 
 def running(values: ResolvedMap, release: Release, types: InstanceTypes | None) -> Running:
@@ -168,6 +197,7 @@ def _component(name: str, component: ResolvedMap, capacity: str, types: Instance
     pods = {"cold": Pods(0, 0), "warm": Pods(1, 1)}.get(capacity, Pods(low, high))
     kind = value_at(component, "instance_type")
     known = types.types.get(str(kind)) if types and kind is not None else None
+    memory = str(value_at(component, "resources", "memory") or "")
     return RunningComponent(
         name=name,
         role=str(value_at(component, "role")),
@@ -175,6 +205,7 @@ def _component(name: str, component: ResolvedMap, capacity: str, types: Instance
         instance_type=None if kind is None else str(kind),
         price_per_hour=known.price_per_hour if known else None,
         cpu=str(value_at(component, "resources", "cpu") or ""),
-        memory=str(value_at(component, "resources", "memory") or ""),
+        memory=memory,
+        memory_limit=str(value_at(component, "resources", "limits", "memory") or memory),
         gpu=int(str(value_at(component, "resources", "gpu") or 0)),
     )

@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from bento_gitops.layers.marked import Plain, join
-from bento_gitops.layers.merging import ABSENT, Layer, Leaf, Resolved, ResolvedMap, leaves_of
+from bento_gitops.layers.merging import ABSENT, Layer, Leaf, Resolved, ResolvedMap, leaf_at, leaves_of
 from bento_gitops.model.problem import Place
 
 _LIMITS = ("max_batch_size", "max_latency_ms")
+_MEMORY, _MEMORY_LIMIT = ("resources", "memory"), ("resources", "limits", "memory")
+LIMIT_IS_REQUEST = "no limit is set: it is the request"
 _FOLLOWS = ("bundle", "image")
 """What of a track is its bundle."""
 
@@ -87,7 +89,19 @@ def _of_track(track: str, before: ResolvedMap, after: ResolvedMap) -> Iterator[V
         if path[0] != "components":
             yield ValueChange(".".join(("tracks", track, *path)), "", where, old, new)
         elif len(path) > 2:
+            if path[2:] == _MEMORY_LIMIT:
+                old, new = old or _request(before, path[1]), new or _request(after, path[1])
             yield ValueChange(_people(path[1], path[2:]), path[1], where, old, new)
+
+
+def _request(track: ResolvedMap, component: str) -> Stated | None:
+    """The memory that a component asks for, which is its limit where it sets none: to take a limit away is not to lift it."""
+    component_values = components_of(track).get(component)
+    stated = _stated(leaf_at(component_values, _MEMORY)) if component_values is not None else None
+    if stated is None:
+        return None
+    note = f"{stated.note}; {LIMIT_IS_REQUEST}" if stated.note else LIMIT_IS_REQUEST
+    return Stated(stated.value, stated.layer, stated.place, note)
 
 
 def _people(component: str, path: tuple[str, ...]) -> str:
