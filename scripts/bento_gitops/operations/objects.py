@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -51,7 +52,13 @@ def objects_of(tree: Tree, root: Path, rendered: Rendered, scratch: Path, *, che
 
 def checker(root: Path) -> Checker:
     """The schemas of Kubernetes, and those of custom resources as the repository has them."""
-    return Checker(KubernetesSchemas(schema_package.definitions), CustomResourceSchemas(lambda path: _custom(root, path)))
+    return Checker(_kubernetes(), CustomResourceSchemas(lambda path: _custom(root, path)))
+
+
+@cache
+def _kubernetes() -> KubernetesSchemas:
+    """Read and compiled once a process: they never change, and a command may check more than once."""
+    return KubernetesSchemas(schema_package.definitions)
 
 
 def _custom(root: Path, path: str) -> Map | None:
