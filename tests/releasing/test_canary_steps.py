@@ -140,6 +140,7 @@ def test_a_candidate_that_nobody_can_judge_is_taken_back_after_interval_and_pati
     found = _step(_canary(5), 41, measured)
     assert found.deed == "abort"
     assert found.reason.startswith("no judgement after 40m at 5 %: ")
+    assert not found.to_blame, "nobody found anything wrong with the bundle"
 
 
 def test_a_paused_candidate_stays_where_it_is() -> None:

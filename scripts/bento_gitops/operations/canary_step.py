@@ -38,7 +38,7 @@ def step(tree: Tree, root: Path, request: Request) -> Decision:
     elif found.deed == "finish":
         planned = releases.finish(situation, asked)
     elif found.deed == "abort":
-        planned = releases.abort(situation, asked, hold=True)
+        planned = releases.abort(situation, asked, hold=found.to_blame)
     elif found.deed == "rollback":
         planned = releases.rollback(situation, asked, hold=True, root=root)
     else:

@@ -31,6 +31,8 @@ class Step:
     reason: str
     weight: int | None = None
     """Of prepare and shift."""
+    to_blame: bool = True
+    """Of abort: whether the bundle was found bad, and is to be held. One that nobody could judge may come again."""
     over: bool = False
     """Nothing more will come of waiting: there is no candidate and nothing to remove."""
 
@@ -83,7 +85,8 @@ def next_step(
         watched = now - since
         assert found is not None
         if found.verdict == "unclear" and watched >= plan.interval + plan.limits.patience:
-            return Step("abort", f"no judgement after {duration(watched)} at {track.weight} %: {'; '.join(found.reasons)}")
+            waited = f"no judgement after {duration(watched)} at {track.weight} %: {'; '.join(found.reasons)}"
+            return Step("abort", waited, to_blame=False)
         if watched < plan.interval:
             return Step(
                 "hold", f"{track.weight} % for {duration(watched)} of {duration(plan.interval)}; {'; '.join(found.reasons)}"

@@ -94,10 +94,14 @@ def promote(current: Current, bundle: str, plan: Plan, now: datetime) -> Move:
     return Move("promote", release, after, f"{bundle} is the candidate on track {name}, without live requests yet")
 
 
-def prepare(current: Current, weight: int, floor: Mapping[str, int], now: datetime) -> Move:
+def prepare(
+    current: Current, weight: int, floor: Mapping[str, int], now: datetime, *, kept: Mapping[str, int] | None = None
+) -> Move:
     """Pods for a weight that comes next. `floor`: pods by component that the live tracks show to be needed for it.
 
     For a higher weight than before no component gets fewer pods than it was given for the lower one: it may need them by now.
+    `kept`: pods by component that the stable track shows to be needed for all requests. It keeps them while the candidate takes
+    its requests: `abort`, and `rollback` to the standby that it becomes, give them back all at once.
     """
     release, name, track = _candidate(current, "canary prepare")
     problems = [*_no_percent(current, "canary prepare", weight), *_not_paused(current, release, "canary prepare")]
@@ -111,9 +115,11 @@ def prepare(current: Current, weight: int, floor: Mapping[str, int], now: dateti
         raise Refused(problems)
     known = track.floor if track.floor and weight >= (track.ready_for or 0) else {}
     prepared = _with(track, ready_for=weight, floor=_highest(known, floor))
-    if prepared == track:
+    stable = release.tracks[release.stable]
+    keeping = _with(stable, floor=_highest(stable.floor or {}, kept or {}))
+    if (prepared, keeping) == (track, stable):
         return Move("prepare", release, release, f"{name} ({track.bundle}) is prepared for {weight} % already")
-    after = _next(release, now, tracks={**release.tracks, name: prepared})
+    after = _next(release, now, tracks={**release.tracks, release.stable: keeping, name: prepared})
     return Move("prepare", release, after, f"{name} ({track.bundle}) gets pods for {weight} % of the requests")
 
 
