@@ -147,6 +147,27 @@ def test_prepare_counts_the_pods_that_the_live_tracks_have_now(olivia: Operator)
     assert olivia.release("prod").tracks["green"].floor is None
 
 
+def test_stable_keeps_the_pods_that_all_requests_took_for_the_way_back(olivia: Operator) -> None:
+    """An autoscaler takes pods from the stable track as its requests go; `abort` and `rollback` give them back all at once."""
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    blue = {"bundle": "1.0.0", "ready": {"SupportTickets": 9, "EmbeddingRunner": 8, "ClassifierRunner": 1}}
+    seen = olivia.observe("prod", tracks={"blue": blue})
+    olivia.change("canary", "prepare", PROD, "50", "--observation", seen)
+    assert olivia.pods("prod", "blue") == {**olivia.pods("prod", "blue"), "SupportTickets": 9, "EmbeddingRunner": 8}
+    olivia.change("canary", "shift", PROD, "50", "--break-glass", "not about gates")
+    green = {"bundle": "1.1.0", "ready": {"SupportTickets": 5, "EmbeddingRunner": 4, "ClassifierRunner": 2}}
+    seen = olivia.observe("prod", tracks={"blue": blue, "green": green})
+    olivia.change("canary", "prepare", PROD, "100", "--observation", seen)
+    assert olivia.release("prod").tracks["green"].floor == {"SupportTickets": 9, "EmbeddingRunner": 8}, (
+        "blue has what all requests take: the pods of green are no part of that"
+    )
+    olivia.change("canary", "abort", PROD)
+    assert olivia.pods("prod", "blue")["SupportTickets"] == 9, "all requests find the pods that they had"
+    olivia.later(hours=2)
+    olivia.step("prod")
+    assert olivia.release("prod").tracks["blue"].floor is None, "steady again: the autoscaler decides"
+
+
 def test_a_weight_is_not_raised_past_what_the_pods_are_for_or_without_them(olivia: Operator) -> None:
     olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
     assert "first bento-gitops canary prepare prod/support-tickets 5" in olivia.change("canary", "shift", PROD, "5", code=4).err

@@ -128,6 +128,7 @@ def check_move(move: Move, sizes: Sizes, plan: Plan, now: datetime) -> None:
     if move.transition != "direct":
         _pods_or_weight(move, before, sizes)
         _what_goes(before, after, now)
+        _way_back(before, after, sizes)
         if after.stable != before.stable:
             _old_stable(before, after, plan, now)
     _shifted(before, after)
@@ -152,6 +153,15 @@ def _pods_or_weight(move: Move, before: Release, sizes: Sizes) -> None:
     raised = [name for name, track in new.items() if track.weight > (old[name].weight if name in old else 0)]
     had, has = ({key: pods for key, pods in sizes.pods(release).items() if pods} for release in (before, move.after))
     assert not raised or had == has, f"{move.transition} raises {raised} and changes pods: {had} -> {has}"
+
+
+def _way_back(before: Release, after: Release, sizes: Sizes) -> None:
+    """Where all requests would go back to keeps its pods: the stable track beside a candidate, then as a full standby."""
+    back = before.stable
+    standby = after.standby is not None and (after.standby.track, after.standby.capacity) == (back, "full")
+    if before.candidate and (after.stable == back or standby):
+        had, has = sizes.of_track(before, back), sizes.of_track(after, back)
+        assert all(has[component] >= pods for component, pods in had.items()), f"{back} loses pods: {had} -> {has}"
 
 
 def _what_goes(before: Release, after: Release, now: datetime) -> None:

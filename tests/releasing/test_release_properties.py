@@ -121,9 +121,9 @@ class Releases:
         self._try(lambda: transitions.promote(current(self.release), bundle, self.plan, self.now))
 
     def prepare(self) -> None:
-        weight, floor = self._weight(), self._floor()
+        weight, floor, kept = self._weight(), self._floor(), self._floor()
         before = self.release
-        move = self._try(lambda: transitions.prepare(current(self.release), weight, floor, self.now))
+        move = self._try(lambda: transitions.prepare(current(self.release), weight, floor, self.now, kept=kept))
         if move and before.candidate and weight >= (before.tracks[before.candidate].ready_for or 0):
             had, has = (self.sizes.of_track(release, before.candidate) for release in (before, move.after))
             assert all(has[name] >= pods for name, pods in had.items()), "prepared for more with fewer pods"

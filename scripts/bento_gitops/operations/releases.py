@@ -42,8 +42,9 @@ def prepare(situation: Situation, request: Request, weight: int | None) -> Plann
     wanted = situation.plan.after(track.weight) if weight is None else weight
     seen, why = observed(situation, request)
     floor = situation.floor(track.bundle, wanted, seen)
+    kept = {} if release.rollback else situation.kept(seen)  # nobody goes back to what is being rolled back
     notes = () if seen else (f"{why}: pods are counted by what is configured, not by what is ready now",)
-    return Planned(transitions.prepare(situation.current, wanted, floor, request.now), notes=notes)
+    return Planned(transitions.prepare(situation.current, wanted, floor, request.now, kept=kept), notes=notes)
 
 
 def shift(situation: Situation, request: Request, weight: int | None) -> Planned:

@@ -212,24 +212,41 @@ class Situation:
 
         Autoscalers may have given the live tracks more than their minimum: a candidate for half of the requests needs half.
         """
+        return {
+            component: min(needed, most)
+            for component, (ready, least, most) in self._needs(tag, observation).items()
+            if (needed := math.ceil(weight * ready / 100)) > math.ceil(weight * least / 100)
+        }
+
+    def kept(self, observation: Observation | None) -> dict[str, int]:
+        """Pods by component of the stable track with which it takes all requests; what nobody looked at is not there."""
+        if self.release is None:
+            return {}
+        needs = self._needs(self.release.tracks[self.release.stable].bundle, observation)
+        return {component: min(max(ready, least), most) for component, (ready, least, most) in needs.items() if ready}
+
+    def _needs(self, tag: str, observation: Observation | None) -> dict[str, tuple[int, int, int]]:
+        """By component of a bundle the ready pods that all requests take, and the least and the most that it may have."""
         release = self.release
         if observation is None or release is None:
             return {}
-        sources, track = self.with_bundle(tag)
+        stable = release.tracks[release.stable]
+        kept = (stable.floor or {}) if stable.weight else {}
         ready: dict[str, int] = {}
         for name, said in release.tracks.items():
             seen = observation.tracks.get(name)
-            if said.weight and seen is not None:
-                for component, pods in (seen.ready or {}).items():
+            for component, pods in (seen.ready or {}).items() if said.weight and seen else ():
+                # What stable keeps is for all requests: the candidate's pods for some of them would count these twice.
+                if name == release.stable or component not in kept:
                     ready[component] = ready.get(component, 0) + pods
-        result: dict[str, int] = {}
+        sources, track = self.with_bundle(tag)
+        result: dict[str, tuple[int, int, int]] = {}
         for component, settings in resolve(sources).tracks[track].items():
             low, high = (leaf_at(settings, ("scaling", bound)) for bound in ("min_replicas", "max_replicas"))
+            pods = ready.get(component, 0)
             least = int(str(low.value)) if low and low.value is not ABSENT else 1
-            needed = math.ceil(weight * ready.get(component, 0) / 100)
-            most = int(str(high.value)) if high and high.value is not ABSENT else needed
-            if needed > math.ceil(weight * least / 100):
-                result[component] = min(needed, most)
+            most = int(str(high.value)) if high and high.value is not ABSENT else max(pods, least)
+            result[component] = pods, least, most
         return result
 
 
