@@ -15,6 +15,7 @@ TOOLS := .tools/.ready
 export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
 
 CODE := $(wildcard scripts tests benchmarks examples)
+CLUSTER_TEST = $(BIN)/python -m pytest -o addopts= -W default::pytest.PytestWarning -p no:cacheprovider -s -q
 
 # What examples add: files that tests need, targets that test, images that the cluster smoke loads.
 TEST_NEEDS :=
@@ -97,7 +98,11 @@ generate: $(READY) ## writes the generated files: JSON Schemas, the chart's sche
 
 .PHONY: cluster-smoke
 cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of $$KUBECONFIG and classifies tickets through its gateway
-	@$(BIN)/python -m pytest -o addopts= -W default::pytest.PytestWarning -p no:cacheprovider -s -q tests/cluster
+	@$(CLUSTER_TEST) tests/cluster/test_the_example_serves.py
+
+.PHONY: cluster-releases
+cluster-releases: $(TOOLS) $(SMOKE_NEEDS) ## canary, rollback, abort on the cluster of $$KUBECONFIG, under requests: none is lost (10 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_releases_live.py
 
 .PHONY: bench
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI

@@ -102,3 +102,28 @@ def run(program: str, *arguments: str | Path, cwd: Path | None = None) -> str:
     done = subprocess.run([str(path), *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{program} {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def make_gateway(api: client.ApiClient, settings: Settings, namespace: str, name: str) -> None:
+    """A Gateway that takes the routes of one namespace only."""
+    listener = {
+        "name": "web",
+        "port": settings.gateway_port,
+        "protocol": "HTTP",
+        "allowedRoutes": {
+            "namespaces": {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        },
+    }
+    body = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": name},
+        "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]},
+    }
+    custom = client.CustomObjectsApi(api)
+    where = ("gateway.networking.k8s.io", "v1", settings.gateway_namespace, "gateways")
+    try:
+        custom.delete_namespaced_custom_object(*where, name)
+    except client.ApiException as error:
+        assert error.status == 404, error
+    custom.create_namespaced_custom_object(*where, body)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
-from conftest import Settings, run
+from conftest import Settings, make_gateway, run
 from kubernetes import client
 from pytest_helm_charts.clusters import Cluster
 from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
@@ -139,7 +139,7 @@ def installed(
 ) -> Iterator[Installed]:
     """The pods of both tracks, ready; gone again when the tests end."""
     _fit_to_cluster(fleet, digests)
-    _make_gateway(api, settings, namespace)
+    make_gateway(api, settings, namespace, "smoke")
     application = Installed(settings, fleet, namespace)
     try:
         run("bento-gitops", "render", f"{ENVIRONMENT}/{APPLICATION}", cwd=fleet)
@@ -296,31 +296,6 @@ def _fit_to_cluster(fleet: Path, digests: Mapping[str, str]) -> None:
     state["tracks"]["green"].pop("floor", None)
     release.write_text(yaml.safe_dump(state))
     (fleet / f"environments/{ENVIRONMENT}/{APPLICATION}/overrides.yaml").write_text(TURNED_DOWN)
-
-
-def _make_gateway(api: client.ApiClient, settings: Settings, namespace: str) -> None:
-    """A Gateway that takes the routes of the tests' namespace only."""
-    listener = {
-        "name": "web",
-        "port": settings.gateway_port,
-        "protocol": "HTTP",
-        "allowedRoutes": {
-            "namespaces": {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-        },
-    }
-    body = {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "Gateway",
-        "metadata": {"name": "smoke"},
-        "spec": {"gatewayClassName": settings.gateway_class, "listeners": [listener]},
-    }
-    custom = client.CustomObjectsApi(api)
-    where = ("gateway.networking.k8s.io", "v1", settings.gateway_namespace, "gateways")
-    try:
-        custom.delete_namespaced_custom_object(*where, "smoke")
-    except client.ApiException as error:
-        assert error.status == 404, error
-    custom.create_namespaced_custom_object(*where, body)
 
 
 def _mirrors(installed: Installed, seen: int) -> bool:
