@@ -1,14 +1,14 @@
-"""Runs the command as its users do: a process of its own, in a copy of the fleet."""
+"""Runs the command in a copy of the fleet."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from commands import called
 
 COMMAND = Path(sys.executable).with_name("bento-gitops")
 
@@ -22,13 +22,7 @@ def run(fleet) -> Run:
     """`bento-gitops` in the fleet; the exit code must be the one given."""
 
     def command(*arguments: str, code: int = 0, root: Path | None = None) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [COMMAND, "-C", str(root or fleet.root), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env={**os.environ, "NO_COLOR": "1"},
-        )
+        done = called(root or fleet.root, *arguments)
         assert done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

@@ -6,10 +6,10 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from commands import called
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -24,8 +24,7 @@ def commands(program: str) -> list[str]:
 
 
 def gitops(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    start = [sys.executable, "-c", "from bento_gitops.cli.main import main; main()", "--root", str(root), *words]
-    return subprocess.run(start, capture_output=True, text=True, check=False)
+    return called(root, *words)
 
 
 def committed(root: Path) -> None:

@@ -30,15 +30,12 @@ def olivia(
     git_settings: Path,
     told_once: Path,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Operator:
     """An operator with a clone of the team's repository."""
     for name in ("origin.git", "olivia"):
         shutil.copytree(told_once / name, tmp_path / name, symlinks=True)
     desk = tmp_path / "desk"
     desk.mkdir()
-    monkeypatch.setenv("NO_COLOR", "1")
     clone = Repository(tmp_path / "olivia")
     clone.git("status")  # the copies have times of their own: Git looks at each file once
-    return Operator(clone, capsys, monkeypatch, desk)
+    return Operator(clone, desk)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
-from bento_gitops.cli import context
-from bento_gitops.cli.main import main
 from bento_gitops.layers.reading import read
 from bento_gitops.model.base import timestamp
 from bento_gitops.model.layout import bundle_file, release_file
@@ -21,6 +17,7 @@ from bento_gitops.model.release import Release
 from bento_gitops.operations.render import render
 from bento_gitops.releasing.states import State, state_of
 from bento_gitops.repository.files import GitTree, WorkingTree
+from commands import called
 from git_repositories import Origin, Repository, new_origin
 
 TESTS = Path(__file__).parents[1]
@@ -86,10 +83,8 @@ class Said:
 class Operator:
     """Somebody at a clone, at a time."""
 
-    def __init__(
-        self, clone: Repository, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, desk: Path
-    ) -> None:
-        self.clone, self.capsys, self.monkeypatch, self.desk = clone, capsys, monkeypatch, desk
+    def __init__(self, clone: Repository, desk: Path) -> None:
+        self.clone, self.desk = clone, desk
         self.now = datetime.fromisoformat("2026-11-10T09:00:00+00:00")
 
     def later(self, **length: float) -> None:
@@ -97,15 +92,8 @@ class Operator:
 
     def run(self, *arguments: str, code: int = 0) -> Said:
         """A command of bento-gitops; it must end with this code."""
-        self.monkeypatch.setattr(sys, "argv", ["bento-gitops", "--root", str(self.clone.root), *arguments])
-        self.monkeypatch.setattr(context, "root", self.clone.root)
-        self.capsys.readouterr()
-        try:
-            main()
-            ended = 0
-        except SystemExit as error:
-            ended = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        out, err = self.capsys.readouterr()
+        done = called(self.clone.root, *arguments)
+        ended, out, err = done.returncode, done.stdout, done.stderr
         assert ended == code, f"{' '.join(arguments)}: exit {ended}\n{out}\n{err}"
         return Said(ended, out, err)
 
