@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bento_gitops.cli import console, context
+from bento_gitops.cli import console
+from bento_gitops.cli.canary_steps import carried_step
 from bento_gitops.cli.changing import Application, Options, told
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bento_gitops.operations.carrying_out import Carried
-    from bento_gitops.operations.deciding import Decision, Request
-    from bento_gitops.repository.files import Tree
+    from bento_gitops.operations.deciding import Decision
 
 
 def run(
@@ -38,7 +37,7 @@ def run(
     end = monotonic() + at_most * 60
     shown = ""
     while True:
-        carried = _step(target, options)
+        carried = carried_step(target, options)
         decision = carried.decision
         assert decision.step is not None, "a step says what it found"
         if decision.proposal is not None or decision.step.over:
@@ -54,15 +53,6 @@ def run(
             console.note(f"note: {at_most:g} minutes are over; the rollout stays as it is, and can be run again")
             raise typer.Exit(5)
         _sleep(decision, every)
-
-
-def _step(target: str, options: Options) -> Carried:
-    def decide(tree: Tree, request: Request) -> Decision:
-        from bento_gitops.operations import canary_step
-
-        return canary_step.step(tree, context.root, request)
-
-    return options.carry_out(target, decide)
 
 
 def _waiting(decision: Decision, shown: str) -> str:

@@ -37,7 +37,7 @@ def step(
     if observations is None:
         if target is None:
             raise typer.BadParameter("name an application, ENV/APP, or say where observations of many are: --observations FOLDER")
-        told(_carried(target, options), options)
+        told(carried_step(target, options), options)
         return
     if options.observation is not None or options.pr_body is not None:
         raise typer.BadParameter("is of one application; --observations are of many", param_hint="--observation, --pr-body")
@@ -58,7 +58,7 @@ def _all(wanted: str | None, folder: Path, options: Options) -> None:
             console.note(f"note: {target}: nobody looked at it: there is no {file}")
         own = replace(options, observation=file if file.is_file() else None)
         try:
-            carried = _carried(target, own)
+            carried = carried_step(target, own)
         except (InvalidInput, Refused, ToolFailed) as error:
             codes.append(1 if isinstance(error, InvalidInput) else 4 if isinstance(error, Refused) else 5)
             documents.append({"target": target, "error": str(error)})
@@ -76,7 +76,9 @@ def _all(wanted: str | None, folder: Path, options: Options) -> None:
         raise typer.Exit(max(codes))
 
 
-def _carried(target: str, options: Options) -> Carried:
+def carried_step(target: str, options: Options) -> Carried:
+    """One step of one application, and what became of it."""
+
     def decide(tree: Tree, request: Request) -> Decision:
         from bento_gitops.operations import canary_step
 

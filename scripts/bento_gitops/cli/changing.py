@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import getpass
 import inspect
+import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +20,17 @@ from bento_gitops.cli import console, context
 
 if TYPE_CHECKING:
     from bento_gitops.model.evidence import Observation
+    from bento_gitops.model.gate import Gate
     from bento_gitops.operations.carrying_out import Carried, Where
     from bento_gitops.operations.deciding import Decision, Request
+    from bento_gitops.repository.delivery import Delivered
     from bento_gitops.repository.files import Tree
 
 Application = Annotated[str, typer.Argument(metavar="ENV/APP", help="An application in an environment.")]
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="A bundle's tag.")]
 _MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
+_UNFIT = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What turns the direction of writing, so that a line reads as another, and halves of characters, which no file can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Options:
         return Request(
             target=target.strip("/"),
             now=self.moment,
-            by=_who(),
+            by=typed(_who()),
             reason=self.reason,
             observation=observation_in(self.observation),
             break_glass=self.break_glass,
@@ -86,6 +92,7 @@ class Options:
         from bento_gitops.operations.carrying_out import carry_out
 
         request = self.request(target)
+        self.require_body()
         carried = carry_out(
             context.root,
             request,
@@ -94,9 +101,37 @@ class Options:
             dry_run=self.dry_run,
             wants_body=self.pr_body is not None,
         )
-        if self.pr_body is not None:
-            self.pr_body.write_text(carried.body, encoding="utf-8")
+        self.write_body(carried.body)
         return carried
+
+    def require_body(self) -> None:
+        """Raises InvalidInput where the body could not be written afterwards, when all else is done."""
+        from bento_gitops.model.problem import InvalidInput, Place, Problem
+
+        file = self.pr_body
+        if file is None:
+            return
+        folder = file.absolute().parent
+        if file.is_dir():
+            wrong, todo = "is a folder", "name a file"
+        elif not folder.is_dir():
+            wrong, todo = "the folder is not there", f"make it: mkdir -p {folder}"
+        elif not os.access(file if file.exists() else folder, os.W_OK):
+            wrong, todo = "it cannot be written", "name a file that you may write"
+        else:
+            return
+        raise InvalidInput([Problem(Place(str(file)), "--pr-body", wrong, "", todo)])
+
+    def write_body(self, body: str) -> None:
+        """Writes the body where it was asked for. Raises ToolFailed, which says that the rest is done."""
+        from bento_gitops.model.problem import ToolFailed
+
+        if self.pr_body is None:
+            return
+        try:
+            self.pr_body.write_text(body, encoding="utf-8")
+        except OSError as error:
+            raise ToolFailed(f"cannot write {self.pr_body}: {error.strerror}; all else is done") from error
 
 
 _SHARED: dict[str, tuple[Any, Any]] = {
@@ -140,6 +175,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 
 
 _OF_GATES = ("break_glass", "observation")
+_TYPED = ("reason", "break_glass")
 
 
 def changing(command: Callable[..., None]) -> Callable[..., None]:
@@ -162,6 +198,7 @@ def _taking(shared: dict[str, tuple[Any, Any]], command: Callable[..., None]) ->
 
     @functools.wraps(command)
     def called(**given: Any) -> None:
+        given |= {name: typed(given[name]) for name in _TYPED if name in shared}
         options = Options(**{name: given.pop(name) for name in shared})
         if [options.commit, options.push, options.pr].count(True) > 1:
             raise typer.BadParameter("use one of --commit, --push and --pr")
@@ -198,9 +235,7 @@ def told(carried: Carried, options: Options) -> None:
         console.document(as_document(carried, options))
         return
     console.line(f"{decision.target}: {decision.says}", "bold" if decision.proposal else "")
-    for gate in decision.gates:
-        style = "red" if gate.outcome == "failed" else "" if gate.outcome == "passed" else "yellow"
-        console.line(f"  {_MARKS[gate.outcome]:<10}  {gate.name}: {gate.evidence}", style)
+    told_gates(decision.gates)
     for note in decision.notes:
         console.note(f"note: {note}")
     if decision.proposal is not None:
@@ -208,6 +243,22 @@ def told(carried: Carried, options: Options) -> None:
         word = "would change" if options.dry_run else "changed"
         for path in paths:
             console.line(f"  {word}: {path}")
+    told_delivered(delivered, options)
+    if decision.next and not options.dry_run:
+        console.line(f"next: {decision.next[0]}")
+        for other in decision.next[1:]:
+            console.line(f"  or: {other}")
+
+
+def told_gates(gates: Iterable[Gate]) -> None:
+    """Prints a line for each gate."""
+    for gate in gates:
+        style = "red" if gate.outcome == "failed" else "" if gate.outcome == "passed" else "yellow"
+        console.line(f"  {_MARKS[gate.outcome]:<10}  {gate.name}: {gate.evidence}", style)
+
+
+def told_delivered(delivered: Delivered, options: Options) -> None:
+    """Prints where a change went."""
     if delivered.commit:
         console.line(f"  commit: {delivered.commit[:12]}" + (f" on {delivered.pushed}" if delivered.pushed else ""))
     if delivered.url:
@@ -216,10 +267,11 @@ def told(carried: Carried, options: Options) -> None:
         console.note(f"note: {note}")
     if options.pr_body is not None:
         console.line(f"  body: {options.pr_body}")
-    if decision.next and not options.dry_run:
-        console.line(f"next: {decision.next[0]}")
-        for other in decision.next[1:]:
-            console.line(f"  or: {other}")
+
+
+def gates_as_document(gates: Iterable[Gate]) -> list[dict[str, str]]:
+    """Gates for programs."""
+    return [{"name": gate.name, "outcome": gate.outcome, "evidence": gate.evidence, "mend": gate.mend} for gate in gates]
 
 
 def as_document(carried: Carried, options: Options) -> dict[str, object]:
@@ -231,9 +283,7 @@ def as_document(carried: Carried, options: Options) -> dict[str, object]:
         "says": decision.says,
         "changed": decision.proposal is not None and not options.dry_run,
         "paths": [change.path for change in decision.proposal.effective()] if decision.proposal else [],
-        "gates": [
-            {"name": gate.name, "outcome": gate.outcome, "evidence": gate.evidence, "mend": gate.mend} for gate in decision.gates
-        ],
+        "gates": gates_as_document(decision.gates),
         "notes": [*decision.notes, *delivered.notes],
         "commit": delivered.commit,
         "pushed": delivered.pushed,
@@ -241,6 +291,13 @@ def as_document(carried: Carried, options: Options) -> dict[str, object]:
         "next": list(decision.next),
         "release": decision.after.model_dump(exclude_none=True) if decision.after else None,
     }
+
+
+def typed(text: str) -> str:
+    """What people typed, as it may stand in files, messages and on terminals: one line that reads as it is stored."""
+    from bento_gitops.releasing.message import one_line
+
+    return one_line(_UNFIT.sub("", text))
 
 
 def _who() -> str:

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bento_gitops.cli import console, context
-from bento_gitops.cli.changing import Options, changing
+from bento_gitops.cli.changing import Options, changing, gates_as_document, told_delivered, told_gates
 
 if TYPE_CHECKING:
-    from bento_gitops.operations.carrying_out import Where
     from bento_gitops.operations.chart_changes import PinDone, ReleaseDone
-    from bento_gitops.repository.delivery import Delivered
 
 app = typer.Typer(no_args_is_help=True, help="Releases of the chart, and which of them each environment runs.")
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="An environment.")]
 Version = Annotated[str, typer.Argument(metavar="VERSION", help="A semantic version, like 1.4.0.")]
-_MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
 
 
 @app.command()
@@ -30,7 +27,7 @@ def release(version: Version, *, options: Options) -> None:
     request = options.request("")
     _only_decided_by_files(options, gates=False)
     done = carry_out_release(
-        context.root, version, _where(options), by=request.by, reason=request.reason, dry_run=options.dry_run
+        context.root, version, options.where(), by=request.by, reason=request.reason, dry_run=options.dry_run
     )
     _print_release(done, options)
 
@@ -109,10 +106,10 @@ def _pin(environment: str, version: str | None, options: Options) -> None:
     asked = options.request(environment)
     _only_decided_by_files(options, gates=True)
     request = PinRequest(asked.target, version, asked.now, asked.by, asked.reason, asked.break_glass)
+    options.require_body()
     wants_body = options.pr_body is not None
-    done = carry_out_pin(context.root, request, _where(options), dry_run=options.dry_run, wants_body=wants_body)
-    if options.pr_body is not None:
-        options.pr_body.write_text(done.body, encoding="utf-8")
+    done = carry_out_pin(context.root, request, options.where(), dry_run=options.dry_run, wants_body=wants_body)
+    options.write_body(done.body)
     _print_pin(done, options)
 
 
@@ -124,13 +121,6 @@ def _only_decided_by_files(options: Options, *, gates: bool) -> None:
         raise typer.BadParameter("there is no gate to pass", param_hint="--break-glass")
     if options.pr_body is not None and not gates:
         raise typer.BadParameter("a release changes nothing that runs, so there is no review of it", param_hint="--pr-body")
-
-
-def _where(options: Options) -> Where:
-    from bento_gitops.operations.carrying_out import Where
-
-    to = "pr" if options.pr else "push" if options.push else "commit" if options.commit else "files"
-    return Where(to, options.branch, options.remote)
 
 
 def _print_release(done: ReleaseDone, options: Options) -> None:
@@ -153,7 +143,7 @@ def _print_release(done: ReleaseDone, options: Options) -> None:
         return
     word = "would be" if options.dry_run else "is"
     console.line(f"chart {release.version} {word} {release.folder} ({len(release.files)} files)", "bold")
-    _print_delivered(delivered)
+    told_delivered(delivered, options)
     for following in () if options.dry_run else release.next:
         console.line(f"next: {following}")
 
@@ -173,10 +163,7 @@ def _print_pin(done: PinDone, options: Options) -> None:
                 "after": pin.after,
                 "changed": bool(paths) and not options.dry_run,
                 "paths": paths,
-                "gates": [
-                    {"name": gate.name, "outcome": gate.outcome, "evidence": gate.evidence, "mend": gate.mend}
-                    for gate in pin.gates
-                ],
+                "gates": gates_as_document(pin.gates),
                 "commit": delivered.commit,
                 "pushed": delivered.pushed,
                 "pull_request": delivered.url,
@@ -187,25 +174,13 @@ def _print_pin(done: PinDone, options: Options) -> None:
         )
         return
     console.line(pin.says, "bold" if paths else "")
-    for gate in pin.gates:
-        console.line(f"  {_MARKS[gate.outcome]:<10}  {gate.name}: {gate.evidence}", "red" if gate.outcome == "failed" else "")
+    told_gates(pin.gates)
     for path in paths:
         console.line(f"  {'would change' if options.dry_run else 'changed'}: {path}")
     if paths:
         show(done.review)
     for note in pin.notes:
         console.note(f"note: {note}")
-    _print_delivered(delivered)
-    if options.pr_body is not None:
-        console.line(f"  body: {options.pr_body}")
+    told_delivered(delivered, options)
     for following in () if options.dry_run else pin.next:
         console.line(f"next: {following}")
-
-
-def _print_delivered(delivered: Delivered) -> None:
-    if delivered.commit:
-        console.line(f"  commit: {delivered.commit[:12]}" + (f" on {delivered.pushed}" if delivered.pushed else ""))
-    if delivered.url:
-        console.line(f"  pull request: {delivered.url}")
-    for note in delivered.notes:
-        console.note(f"note: {note}")

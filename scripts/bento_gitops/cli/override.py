@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bento_gitops.cli import console, context
-from bento_gitops.cli.changing import Application, Options, changing_files, told
+from bento_gitops.cli.changing import Application, Options, changing_files, told, typed
 from bento_gitops.cli.render import Wanted
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def set_(
     def decide(tree: Tree, request: Request) -> Decision:
         from bento_gitops.operations.overrides import Wish, set_override
 
-        return set_override(tree, context.root, request, Wish(tuple(assignments), length, until, owner))
+        return set_override(tree, context.root, request, Wish(tuple(assignments), length, until, typed(owner)))
 
     told(options.carry_out(target, decide), options)
 

@@ -10,7 +10,7 @@ from typing import Literal
 from bento_gitops.operations.deciding import Decision, Request, Several
 from bento_gitops.releasing.message import one_line
 from bento_gitops.repository.changes import Proposal
-from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, base_of, deliver
+from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, Text, base_of, deliver
 from bento_gitops.repository.files import Tree
 
 Decide = Callable[[Tree], Decision]
@@ -53,7 +53,7 @@ def carry_out(
     def body() -> str:
         return body_of(made[-1], request)
 
-    how = _how(where, made, body)
+    how = how_of(where, lambda _tree, _proposal: branch_of(made[-1]), lambda _tree, _proposal: body())
     if dry_run:
         propose(base_of(root, how))
         return Carried(made[-1], Delivered(), body() if wants_body else "")
@@ -63,10 +63,11 @@ def carry_out(
 
 def tree_of(root: Path, where: Where) -> Tree:
     """The tree that a decision would be made on. Raises what `deliver` raises before it decides."""
-    return base_of(root, _how(where, [], str))
+    return base_of(root, how_of(where, "", ""))
 
 
-def _how(where: Where, made: list[Decision], body: Callable[[], str]) -> How:
+def how_of(where: Where, branch: Text, body: Text) -> How:
+    """The delivery that is meant; branch and body are those of a pull request, if it is one."""
     match where.to:
         case "files":
             return Files()
@@ -76,9 +77,9 @@ def _how(where: Where, made: list[Decision], body: Callable[[], str]) -> How:
             return Push(where.branch, where.remote)
         case "pr":
             return PullRequest(
-                branch=lambda _tree, _proposal: branch_of(made[-1]),
+                branch=branch,
                 title=lambda _tree, proposal: proposal.message.partition("\n")[0],
-                body=lambda _tree, _proposal: body(),
+                body=body,
                 base=where.branch,
                 remote=where.remote,
             )

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bento_gitops.model.layout import CHART
-from bento_gitops.operations.carrying_out import Where
+from bento_gitops.operations.carrying_out import Where, how_of
 from bento_gitops.operations.charts import Release, released, write_release
 from bento_gitops.operations.diff import compare
 from bento_gitops.operations.pins import Pin, PinRequest, pinned
 from bento_gitops.releasing.message import one_line
 from bento_gitops.repository.changes import Proposal
-from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, Text, base_of, deliver
+from bento_gitops.repository.delivery import Delivered, Files, base_of, deliver
 from bento_gitops.repository.files import Tree
 from bento_gitops.reviewing.body import body
 from bento_gitops.reviewing.review import Review
@@ -48,7 +48,7 @@ def carry_out_release(root: Path, version: str, where: Where, *, by: str, reason
     def text(_tree: Tree, proposal: Proposal) -> str:
         return f"{proposal.message.partition(chr(10))[2].strip()}\n\nNo environment runs it before it is pinned there.\n"
 
-    how = _how(where, f"bento-gitops/chart-{version}", text)
+    how = how_of(where, f"bento-gitops/chart-{version}", text)
     if not dry_run and not isinstance(how, Files):
         delivered = deliver(root, decide, how)
         return ReleaseDone(made[-1], delivered)
@@ -70,7 +70,7 @@ def carry_out_pin(root: Path, request: PinRequest, where: Where, *, dry_run: boo
     def text(_tree: Tree, _proposal: Proposal) -> str:
         return _body(made[-1], _review(made[-1]), request)
 
-    how = _how(where, f"bento-gitops/{request.environment}/chart-{request.version or 'unpinned'}", text)
+    how = how_of(where, f"bento-gitops/{request.environment}/chart-{request.version or 'unpinned'}", text)
     if dry_run:
         decide(base_of(root, how))
         delivered = Delivered()
@@ -94,21 +94,3 @@ def _body(pin: Pin, review: Review, request: PinRequest) -> str:
         by=one_line(request.by),
         next_steps=pin.next,
     )
-
-
-def _how(where: Where, branch: str, body_text: Text) -> How:
-    match where.to:
-        case "files":
-            return Files()
-        case "commit":
-            return Commit()
-        case "push":
-            return Push(where.branch, where.remote)
-        case "pr":
-            return PullRequest(
-                branch=branch,
-                title=lambda _tree, proposal: proposal.message.partition("\n")[0],
-                body=body_text,
-                base=where.branch,
-                remote=where.remote,
-            )
