@@ -109,6 +109,40 @@ def test_who_comes_second_keeps_a_decision_that_read_nothing_of_what_the_first_o
     assert (clone.status, clone.head) == ("", delivered.commit)
 
 
+def test_an_answer_that_is_lost_while_somebody_pushes_on_top_is_no_failure(
+    origin: Origin, clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = origin.clone("other")
+    push = git.push
+
+    def overtaken(*arguments: str, **named: str) -> git.Pushed:
+        push(*arguments, **named)  # type: ignore[arg-type]
+        other.git("pull", "--quiet")
+        other.commit("On top", {"NOTES.txt": "theirs\n"})
+        other.git("push", "--quiet")
+        raise ToolFailed("git push: no end after 120 s")
+
+    monkeypatch.setattr(git, "push", overtaken)
+    delivered = deliver(clone.root, adding(), Push())
+    assert origin.subjects("main") == ["On top", "Shift app-0 to 1", "Start"]
+    assert delivered.commit == origin.git("rev-parse", "main^") == clone.head
+
+
+def test_a_push_that_did_not_arrive_is_none_though_somebody_else_pushed(
+    origin: Origin, clone: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = origin.clone("other")
+
+    def lost(*_arguments: str, **_named: str) -> git.Pushed:
+        other.commit("By others", {"NOTES.txt": "theirs\n"})
+        other.git("push", "--quiet")
+        raise ToolFailed("git push: no end after 120 s")
+
+    monkeypatch.setattr(git, "push", lost)
+    with pytest.raises(ToolFailed, match=r"does not take the commit(?s:.*)no end after 120 s"):
+        deliver(clone.root, adding(), Push())
+
+
 @pytest.mark.parametrize("looks", ["reads", "exists", "glob", "sent"])
 def test_who_comes_second_decides_again_where_a_file_that_it_read_changed(looks: str, origin: Origin, clone: Repository) -> None:
     other = origin.clone("other")

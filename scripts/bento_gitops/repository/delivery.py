@@ -273,7 +273,9 @@ def _push(root: Path, remote: str, commit: str, branch: str, lease: str | None =
     except ToolFailed as error:
         said = str(error)
     try:
-        arrived = git.remote_tip(root, remote, branch) == commit
+        tip = git.remote_tip(root, remote, branch)
+        # Somebody may have pushed on top of it by now: it is there all the same.
+        arrived = tip == commit or (tip is not None and git.is_ancestor(root, commit, git.fetch(root, remote, branch)))
     except ToolFailed:
         todo = f"look whether {remote}/{branch} has commit {commit[:12]} (git fetch {remote}), and run again if not"
         raise ToolFailed(f"git push {remote} {branch}: it is not known whether it arrived; {todo}\n{said}") from None

@@ -307,6 +307,15 @@ def merge_base(root: Path, one: str, other: str) -> str | None:
     return ran.out.decode().strip() or None
 
 
+def is_ancestor(root: Path, commit: str, tip: str) -> bool:
+    """Whether a commit is among those that lead to another one, or is that itself. Raises ToolFailed with Git's words."""
+    arguments = ("merge-base", "--is-ancestor", commit, tip)
+    ran = _run(root, *arguments)
+    if ran.code not in (0, 1):
+        raise _failed(arguments, ran)
+    return ran.code == 0
+
+
 def commits_between(root: Path, base: str, tip: str) -> list[str]:
     """The commits of `tip` that `base` lacks, newest first."""
     return _line(root, "rev-list", "--end-of-options", f"{base}..{tip}").splitlines()
