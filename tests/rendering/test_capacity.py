@@ -140,10 +140,21 @@ def test_a_cold_standby_keeps_its_settings_and_runs_no_pod(fleet) -> None:
 
 
 def test_more_pods_than_max_replicas_is_an_error_that_names_both_places(fleet) -> None:
-    _candidate(fleet, 50, "{EmbeddingRunner: 9}")
+    _candidate(fleet, 50)
+    fleet.change(ENVIRONMENT, "live_min_replicas: 2", "live_min_replicas: 9")
     with pytest.raises(InvalidInput) as caught:
         fleet.render("prod")
-    assert str(caught.value) == (
-        f"{RELEASE}:8: tracks.green: EmbeddingRunner needs 9 pods (candidate: floor), above max_replicas, which is 8"
-        " (environments/prod/support-tickets/config.yaml:11) (found 9); raise max_replicas"
-    )
+    assert (
+        f"{ENVIRONMENT}:12: tracks.green: EmbeddingRunner needs 9 pods (candidate: at least live_min_replicas), above max_replicas,"
+        " which is 8 (environments/prod/support-tickets/config.yaml:11) (found 9); raise max_replicas"
+    ) in str(caught.value)
+
+
+def test_a_floor_of_another_day_counts_as_far_as_the_maximum_of_today(fleet) -> None:
+    """What was counted in the cluster must not keep an override of max_replicas from ending, or a release from its next step."""
+    _candidate(fleet, 50, "{EmbeddingRunner: 16}")
+    assert _minimum(fleet, "green", "EmbeddingRunner") == (8, f"{RELEASE}:8", "candidate: floor")
+    assert (
+        f"{RELEASE}:8: tracks.green.floor.EmbeddingRunner: 16 pods were needed when it was counted; max_replicas is 8 now"
+        " (environments/prod/support-tickets/config.yaml:11), and counts"
+    ) in fleet.render("prod/support-tickets")["prod/support-tickets"].notes

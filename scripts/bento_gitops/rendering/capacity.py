@@ -19,13 +19,14 @@ def with_capacity(
     release: Release,
     tree: MarkedMap,
     live_min: tuple[int, Place] | None,
+    notes: list[str],
     problems: list[Problem],
 ) -> ResolvedMap:
     """The component with the `min_replicas` that its track's part in the release asks for.
 
     `tree` is release.yaml with its lines; `live_min` the environment's minimum of a candidate, in pods. A track without all its
     pods has max(live_min, its floor, ceil(ready_for percent of the configured minimum)); a warm standby one; all others what is
-    configured, or their floor where that is more.
+    configured, or their floor where that is more. A floor counts as far as max_replicas; what it loses goes into `notes`.
     """
     configured = leaf_at(component, MIN_REPLICAS)
     if configured is None or configured.value is ABSENT:
@@ -44,21 +45,28 @@ def with_capacity(
     if small:
         at = place_of(tree, "tracks", track, "ready_for")
         choices = [(share, Said("environment", at, share, f"{word}: ready for {ready} % of {minimum}", True))]
+    most = leaf_at(component, ("scaling", "max_replicas"))
+    bound = None if most is None or most.value is ABSENT else (int(str(most.value)), most.source.place)
     if state.floor and name in state.floor:
         floor, at = state.floor[name], place_of(tree, "tracks", track, "floor", name)
+        # It was seen in the cluster under the maximum of that time: a lower one of today must not keep a release from its next
+        # step, or an override from ending.
+        if bound and floor > bound[0]:
+            counted = f"{floor} pods were needed when it was counted; max_replicas is {bound[0]} now ({bound[1]})"
+            notes.append(f"{at}: tracks.{track}.floor.{name}: {counted}, and counts")
+            floor = bound[0]
         choices.append((floor, Said("environment", at, floor, f"{word}: floor", True)))
     if small and live_min is not None:
         least, place = live_min
         choices.append((least, Said("environment", place, least, f"{word}: at least live_min_replicas", True)))
     pods, said = max(choices, key=lambda choice: choice[0])
     pods = max(pods, 1)
-    most = leaf_at(component, ("scaling", "max_replicas"))
-    if most is not None and most.value is not ABSENT and pods > int(str(most.value)):
+    if bound and pods > bound[0]:
         problems.append(
             Problem(
                 said.place,
                 f"tracks.{track}",
-                f"{name} needs {pods} pods ({said.note}), above max_replicas, which is {most.value} ({most.source.place})",
+                f"{name} needs {pods} pods ({said.note}), above max_replicas, which is {bound[0]} ({bound[1]})",
                 str(pods),
                 "raise max_replicas",
             )

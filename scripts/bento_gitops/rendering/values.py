@@ -31,7 +31,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
         "environment": _leaf(sources.environment, "environment", start),
         **{key: value for key, value in resolution.application.items() if key not in ("routing", *OF_RELEASES)},
         "stable": _from(release.tree, "environment", "stable"),
-        "tracks": {name: _track(name, sources, resolution, problems) for name in release.value.tracks},
+        "tracks": {name: _track(name, sources, resolution, notes, problems) for name in release.value.tracks},
         "routing": routing(_below(resolution.application, "routing"), sources, notes, problems),
         **_surroundings(sources),
     }
@@ -42,7 +42,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     return ordered, replace(resolution, notes=tuple(notes))
 
 
-def _track(name: str, sources: Sources, resolution: Resolution, problems: list[Problem]) -> ResolvedMap:
+def _track(name: str, sources: Sources, resolution: Resolution, notes: list[str], problems: list[Problem]) -> ResolvedMap:
     release, tree = sources.release.value, sources.release.tree
     bundle = sources.bundles[release.tracks[name].bundle]
     result: ResolvedMap = {
@@ -58,7 +58,7 @@ def _track(name: str, sources: Sources, resolution: Resolution, problems: list[P
     result["components"] = {
         component: {
             **_identity(bundle, component),
-            **with_capacity(settings, component, name, release, tree, at_least, problems),
+            **with_capacity(settings, component, name, release, tree, at_least, notes, problems),
         }
         for component, settings in resolution.tracks[name].items()
     }
