@@ -28,6 +28,7 @@ class Cluster:
         return {
             "apiVersion": "bento-gitops/v1",
             "kind": "Observation",
+            "target": TARGET,
             "at": timestamp(now),
             "cluster": self.name,
             "run": "tests",

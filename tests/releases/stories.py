@@ -135,6 +135,7 @@ class Operator:
         seen: dict[str, Any] = {
             "apiVersion": "bento-gitops/v1",
             "kind": "Observation",
+            "target": f"{environment}/{APP}",
             "at": timestamp(self.now),
             "cluster": f"{environment}-cluster",
             "run": "https://ci.example.com/runs/1",

@@ -109,7 +109,77 @@ def test_evidence_for_other_values_is_none(olivia: Operator) -> None:
     olivia.clone.commit("Rendered")
     olivia.clone.git("push", "--quiet")
     said = olivia.change("promote", STAGING, code=4).err
-    assert "what there is was found with other values, another chart or on another cluster" in said
+    assert "what there is was found with other values" in said
+
+
+def test_a_second_rollback_seconds_later_gives_no_request_to_pods_that_nobody_saw(olivia: Operator) -> None:
+    olivia.change("promote", DEV, "1.1.0")
+    olivia.change("rollback", DEV, "--no-hold", "--reason", "Ann was first")
+    head = olivia.clone.head
+    said = olivia.change("rollback", DEV, code=4).err
+    assert "gate ready: does not pass (found the first part is done; nobody looked at the cluster)" in said
+    assert "--pods-are-ready" in said
+    assert olivia.clone.head == head
+    olivia.later(minutes=1)
+    release = olivia.release("dev")
+    names = [release.stable, release.candidate or ""]
+    nothing = {name: {"bundle": release.tracks[name].bundle, "ready": {}} for name in names}
+    seen = olivia.observe("dev", tracks=nothing)
+    assert "gate ready: does not pass (found ready pods:" in olivia.change("rollback", DEV, "--observation", seen, code=4).err
+    done = olivia.change("rollback", DEV, "--pods-are-ready")
+    assert "said to be ready by Olivia Operator" in done.out
+    assert olivia.state("dev") == ("steady", {"1.0.0": 100})
+    assert "next:" not in done.out, "nothing is to be done; the opposite of what was done least of all"
+
+
+def test_a_swap_back_is_refused_where_the_standby_s_pods_are_known_to_be_gone(olivia: Operator) -> None:
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    olivia.steps_until("prod", v1_1_0=100)
+    gone = {
+        "blue": {"bundle": "1.0.0", "ready": {"SupportTickets": 0}},
+        "green": {"bundle": "1.1.0", "ready": {"SupportTickets": 3}},
+    }
+    seen = olivia.observe("prod", tracks=gone)
+    assert "gate ready: does not pass" in olivia.change("rollback", PROD, "--observation", seen, code=4).err
+    olivia.change("rollback", PROD)
+    assert olivia.state("prod") == ("steady", {"1.0.0": 100})
+
+
+def test_a_bundle_that_staging_holds_gets_no_more_requests_in_prod(olivia: Operator) -> None:
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    olivia.change("canary", "prepare", PROD)
+    olivia.change("hold", STAGING, "1.1.0", "--reason", "drops umlauts")
+    said = olivia.change("canary", "shift", PROD, code=4).err
+    assert "gate held in staging: does not pass" in said and "drops umlauts" in said
+    olivia.later(minutes=1)
+    waits = olivia.step("prod").out
+    assert "drops umlauts" in waits and olivia.state("prod") == ("staged", {"1.0.0": 100}), "a job that comes again waits"
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ({"target": "staging/support-tickets"}, "target: is not prod/support-tickets (found 'staging/support-tickets')"),
+        (
+            {"analysis": {"window": "10m", "tracks": {"gren": {"requests": 9, "errors": 0}}}},
+            "analysis.tracks.gren: there is no such track (found 'gren'); did you mean 'green'?",
+        ),
+        (
+            {"tracks": {"green": {"bundle": "1.1.0", "ready": {"EmbedingRunner": 2}}}},
+            "there is no such service in bundle 1.1.0 (found 'EmbedingRunner'); did you mean 'EmbeddingRunner'?",
+        ),
+        (
+            {"analysis": {"window": "10m", "tracks": {"green": {"requests": 470, "errors": 900}}}},
+            "has more errors than requests",
+        ),
+        ({"verification": {"track": "green", "passed": True, "checks": 0}}, "verification.checks: is too small"),
+        ({"verification": {"track": "green", "passed": False, "checks": 2}}, "says two things"),
+    ],
+)
+def test_a_slip_in_an_observation_takes_back_no_good_candidate(olivia: Operator, seen: dict[str, object], words: str) -> None:
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    file = olivia.observe("prod", **seen)
+    assert words in olivia.change("canary", "step", PROD, "--observation", file, code=1).err
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,9 @@ def test_a_hotfix_comes_before_a_canary_and_rollback_is_one_commit_with_a_standb
     assert "amber (1.1.1)" in olivia.step("prod").out, "the standby is past its end"
     first = olivia.change("rollback", PROD, "--no-hold", "--reason", "1.0.0 is slower")
     assert "1 of 2: 1.1.1 gets pods for all requests" in first.out
-    assert f"next: bento-gitops rollback {PROD}" in first.out
+    assert f"next: bento-gitops rollback {PROD} --pods-are-ready" in first.out
     assert olivia.state("prod") == ("staged", {"1.0.0": 100}), "no request meets pods that are not there"
+    olivia.later(minutes=1)
     waiting = olivia.observe("prod")
     pods = olivia.pods("prod", olivia.release("prod").candidate or "")
     assert pods == olivia.pods("prod", "blue") | {"ClassifierRunner": pods["ClassifierRunner"]}

@@ -96,6 +96,7 @@ def observation(
     seen = Observation(
         apiVersion="bento-gitops/v1",
         kind="Observation",
+        target="prod/app",
         at=timestamp(at),
         cluster=HERE.cluster,
         run=run,

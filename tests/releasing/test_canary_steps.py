@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from bento_gitops.model.base import timestamp
-from bento_gitops.model.evidence import Evidence, Measured, Observation
+from bento_gitops.model.evidence import Evidence, Measured, Observation, ObservedTrack
 from bento_gitops.model.release import Release
 from bento_gitops.releasing.evidence import recorded
 from bento_gitops.releasing.plan import Limits, Plan
@@ -206,9 +206,24 @@ def test_a_standby_stays_until_its_end_and_then_goes() -> None:
     assert _step(STANDBY, 60) == Step("retire-standby", "blue drained and past its end")
 
 
-def test_a_standby_goes_by_git_alone_where_nobody_looked() -> None:
+def test_a_standby_goes_only_when_somebody_saw_that_no_request_reaches_it() -> None:
     now = START + timedelta(hours=1)
-    assert next_step(STANDBY, PLAN, None, None, HERE, {}, now).deed == "retire-standby"
+    found = next_step(STANDBY, PLAN, None, None, HERE, {}, now)
+    assert (found.deed, found.over) == ("hold", False)
+    assert found.reason == "no candidate; blue may go when somebody saw that no request reaches it: nobody looked at the cluster"
+    assert _step(STANDBY, 60, weights=None).deed == "hold"
+    assert _step(STANDBY, 60).deed == "retire-standby"
+
+
+def test_a_candidate_with_requests_and_no_ready_pod_is_taken_back_when_a_node_would_be_gone_by_now() -> None:
+    tracks = {
+        "blue": ObservedTrack(bundle="1.0.0", ready={"Api": 9, "Runner": 9}),
+        "green": ObservedTrack(bundle="1.1.0", ready={"Api": 0, "Runner": 9}),
+    }
+    assert _step(_canary(5), 1.9, tracks=tracks, live=False).deed == "hold"
+    found = _step(_canary(5), 2, tracks=tracks, live=False)
+    assert (found.deed, found.reason) == ("abort", "green has 5 % of the requests and no ready pod of Api")
+    assert _step(_canary(0, 5), 600, tracks=tracks).deed == "hold", "without requests nobody is hurt"
 
 
 def test_a_track_that_is_live_though_git_says_otherwise_stays() -> None:

@@ -12,10 +12,20 @@ from bento_gitops.model.base import timestamp
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.evidence import Evidence, Observation
 from bento_gitops.model.gate import Gate
-from bento_gitops.model.release import Held
+from bento_gitops.model.release import Held, Standby
 from bento_gitops.model.rollout import Bounds, Freeze, Promotion
 from bento_gitops.releasing.evidence import Binding, recorded
-from bento_gitops.releasing.gates import Facts, Origin, before_promotion, before_raising, failing, fresh, ready_alone, refusal
+from bento_gitops.releasing.gates import (
+    Facts,
+    Origin,
+    before_promotion,
+    before_raising,
+    failing,
+    fresh,
+    ready_alone,
+    ready_for_all,
+    refusal,
+)
 from bento_gitops.releasing.plan import Plan
 from release_world import BAD, FEW, HERE, START, Sizes, observation, release_of, verified
 
@@ -273,15 +283,15 @@ def test_without_a_source_nothing_is_asked_of_another_environment() -> None:
         (None, "no evidence in staging"),
         (
             _evidence(replace(STAGING, fingerprint=f"sha256:{'d' * 64}")),
-            "no evidence in staging; what there is was found with other values, another chart or on another cluster",
+            "no evidence in staging; what there is was found with other values",
         ),
         (
             _evidence(replace(STAGING, chart="1.3.0")),
-            "no evidence in staging; what there is was found with other values, another chart or on another cluster",
+            f"no evidence in staging; what there is was found with chart 1.3.0, and this is {STAGING.chart}",
         ),
         (
             _evidence(replace(STAGING, cluster="staging-us")),
-            "no evidence in staging; what there is was found with other values, another chart or on another cluster",
+            f"no evidence in staging; what there is was found with cluster staging-us, and this is {STAGING.cluster}",
         ),
     ],
 )
@@ -373,7 +383,22 @@ def test_what_no_longer_renders_is_not_promoted() -> None:
 def test_every_component_of_the_candidate_has_its_pods_before_it_gets_requests() -> None:
     gate = raised("ready", needed={"Api": 1, "Runner": 7})
     assert (gate.outcome, gate.evidence) == ("failed", "ready pods: Runner 2 of 7")
-    assert ready_alone(raising(needed={"Api": 1, "Runner": 7})) == [gate]
+    standby = {"standby": Standby(track="green", until="2026-12-01T00:00:00Z", capacity="full"), "candidate": None}
+    swapped = raising(needed={"Api": 1, "Runner": 7}, release=CANARY.model_copy(update=standby))
+    assert ready_alone(swapped) == [gate]
+
+
+def test_the_second_part_of_a_rollback_wants_pods_that_somebody_saw_since_the_first() -> None:
+    facts = raising()
+    assert [gate.outcome for gate in ready_for_all(facts)] == ["passed"]
+    for nobody in (None, _observed().model_copy(update={"tracks": {}})):
+        (gate,) = ready_for_all(replace(facts, observation=nobody))
+        assert gate.outcome == "failed" and "--pods-are-ready" in gate.mend, gate
+    later = facts.release.model_copy(update={"since": "2027-01-01T00:00:00Z"}) if facts.release else None
+    (gate,) = ready_for_all(replace(facts, release=later))
+    assert gate.outcome == "failed" and "before its pods were asked for" in gate.evidence
+    (gate,) = ready_for_all(replace(facts, observation=None, pods_are_ready="anna"))
+    assert (gate.outcome, gate.evidence) == ("passed", "said to be ready by anna")
 
 
 def test_pods_that_nobody_counted_are_no_success() -> None:

@@ -391,6 +391,8 @@ class Releases:
         """What a step may do, judged by what was put into its hands."""
         if before.candidate is None:
             assert step.deed == "retire-standby"
+            assert seen is not None and seen.weights is not None, "no pods go before somebody saw that nothing asks them"
+            assert fault not in ("cluster", "old", "future", "nobody")
             return
         name = before.candidate
         assert seen is not None
@@ -399,7 +401,7 @@ class Releases:
             assert step.deed == "rollback", "a rollback is finished, not judged"
         if step.deed == "abort":
             assert before.tracks[name].weight, "nothing can be bad without requests"
-            assert measured is BAD or measured in (FEW, None)
+            assert measured is BAD or measured in (FEW, None) or fault in ("no pods", "pods"), fault
             return
         assert before.paused is None or step.deed == "abort"
         rises = name in move.after.tracks and move.after.tracks[name].weight > before.tracks[name].weight

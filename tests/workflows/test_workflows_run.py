@@ -324,6 +324,7 @@ mkdir -p "$1/prod"
 cat > "$1/prod/{APP}.yaml" <<END
 apiVersion: bento-gitops/v1
 kind: Observation
+target: prod/{APP}
 at: $(date -u +%Y-%m-%dT%H:%M:%SZ)
 cluster: prod-cluster
 run: the test

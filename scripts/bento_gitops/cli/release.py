@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -41,14 +42,22 @@ def promote(
 
 
 @changing
-def rollback(target: Application, no_hold: NoHold = False, *, options: Options) -> None:
+def rollback(
+    target: Application,
+    no_hold: NoHold = False,
+    pods_are_ready: Annotated[
+        bool, typer.Option("--pods-are-ready", help="Of the second part: you looked, and its pods are ready.")
+    ] = False,
+    *,
+    options: Options,
+) -> None:
     """Goes back to what ran before: at once where its pods are there, else in two parts."""
     from bento_gitops.operations import releases
 
     def command(situation: Situation, asked: Request) -> Planned:
         return releases.rollback(situation, asked, hold=not no_hold, root=context.root)
 
-    _carry(target, options, command)
+    _carry(target, options, command, pods_are_ready=pods_are_ready)
 
 
 @changing
@@ -170,13 +179,13 @@ def verify(
         raise typer.Exit(4)
 
 
-def _carry(target: str, options: Options, command: Command) -> None:
+def _carry(target: str, options: Options, command: Command, *, pods_are_ready: bool = False) -> None:
     """Decides by one transition, delivers, and tells what became of it."""
 
     def decide(tree: Tree, request: Request) -> Decision:
         from bento_gitops.operations import deciding
 
-        return deciding.decide(tree, context.root, request, command)
+        return deciding.decide(tree, context.root, replace(request, pods_are_ready=pods_are_ready), command)
 
     told(options.carry_out(target, decide), options)
 

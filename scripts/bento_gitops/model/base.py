@@ -88,6 +88,7 @@ FORMS = {
     _CIDR: "write an address and the length of its network, like 10.0.0.0/8",
     _HEADER_VALUE: "write letters, digits and . _ : @ / + = , ; - without spaces",
     _COOKIE: "write letters, digits, dots, hyphens and underscores, like bento-track",
+    r"^[a-z0-9-]+/[a-z0-9-]+$": "write ENV/APP, like prod/ticket-api",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
 }

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from bento_gitops.model.base import ApplicationName, Digest, DnsLabel, Model, ServiceName, Tag, Timestamp, Weight
+from bento_gitops.model.base import (
+    ApplicationName,
+    Digest,
+    DnsLabel,
+    Duration,
+    Model,
+    ServiceName,
+    Tag,
+    Timestamp,
+    Weight,
+    moment,
+)
 from bento_gitops.model.release import TrackName
 
 Count = Annotated[int, Field(ge=0)]
@@ -29,23 +40,41 @@ class Measured(Model):
     p95: Annotated[float, Field(ge=0)] | None = None
     """Seconds."""
 
+    @model_validator(mode="after")
+    def _fails_no_more_than_it_gets(self) -> Measured:
+        if self.errors > self.requests:
+            raise ValueError("has more errors than requests; count both in the same window")
+        return self
+
 
 class ObservedAnalysis(Model):
     """Measurements of the tracks with requests in one window, and of the business queries."""
 
-    window: str
+    window: Duration
     tracks: dict[TrackName, Measured]
     queries: dict[DnsLabel, float | None] = Field(default_factory=dict[str, "float | None"])
     """None: the query gave no number."""
 
 
-class Verification(Model):
+class _Checks(Model):
+    passed: bool
+    checks: Annotated[int, Field(ge=1)]
+    failed: list[str] = Field(default_factory=list[str])
+    """Names of the checks that did not pass."""
+
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> _Checks:
+        if self.passed == bool(self.failed):
+            raise ValueError(
+                "says two things; `passed: true` with nothing in `failed`, or `passed: false` and the names of those"
+            )
+        return self
+
+
+class Verification(_Checks):
     """What checks of a track's answers found."""
 
     track: TrackName
-    passed: bool
-    checks: Count
-    failed: list[str] = Field(default_factory=list[str])
 
 
 class Observation(Model):
@@ -53,6 +82,8 @@ class Observation(Model):
 
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Observation"]
+    target: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")]
+    """ENV/APP: whose it is."""
     at: Timestamp
     cluster: str
     run: Annotated[str, Field(min_length=1)]
@@ -85,14 +116,17 @@ class Seen(Bound):
     first: Timestamp
     last: Timestamp
 
+    @model_validator(mode="after")
+    def _begins_before_it_ends(self) -> Seen:
+        if moment(self.last) < moment(self.first):
+            raise ValueError("ends before it begins; evidence is written by commands, not by hand")
+        return self
 
-class Verified(Bound):
+
+class Verified(Bound, _Checks):
     """Its answers were checked."""
 
     at: Timestamp
-    passed: bool
-    checks: Count
-    failed: list[str] = Field(default_factory=list[str])
 
 
 class Evidence(Model):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bento_gitops.model.layout import release_file
-from bento_gitops.model.problem import InvalidInput
+from bento_gitops.model.problem import InvalidInput, Refused
 from bento_gitops.model.release import Release
 from bento_gitops.operations import releases
 from bento_gitops.operations.deciding import Decision, Planned, Request, decided, nothing, opened
@@ -43,7 +43,12 @@ def step(tree: Tree, root: Path, request: Request) -> Decision:
         planned = releases.rollback(situation, asked, hold=True, root=root)
     else:
         planned = Planned(transitions.tidy(situation.current, request.now))
-    return replace(decided(situation, root, asked, planned), step=found)
+    try:
+        return replace(decided(situation, root, asked, planned), step=found)
+    except Refused as error:
+        # A gate that does not open is no failure of a job that comes again: it waits, and says for what.
+        waits = "; ".join(f"{problem.pointer}: {problem.found or problem.wrong}" for problem in error.problems)
+        return nothing("hold", situation, waits, replace(found, deed="hold", reason=waits))
 
 
 def on_their_way(tree: Tree, wanted: str | None) -> list[str]:

@@ -12,7 +12,7 @@ from bento_gitops.layers.reading import read
 from bento_gitops.model.evidence import Observation
 from bento_gitops.model.gate import Gate
 from bento_gitops.model.layout import bundle_file
-from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.operations.manifests import refused as refused_by_chart
 from bento_gitops.operations.objects import objects_of
@@ -46,6 +46,8 @@ class Request:
     observation: Observation | None = None
     break_glass: str = ""
     """Why failing gates are to be passed over."""
+    pods_are_ready: bool = False
+    """Who asks looked at the pods of rollback's second part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,38 @@ def opened(tree: Tree, request: Request) -> Situation:
     fleet.chosen(environment)
     if Target(environment, application) not in fleet.targets() and not fleet.tags(application):
         fleet.chosen(request.target)
-    return Situation(tree, Target(environment, application), request.now, fleet)
+    situation = Situation(tree, Target(environment, application), request.now, fleet)
+    if request.observation is not None:
+        _require_fitting(request.observation, situation)
+    return situation
+
+
+def _require_fitting(observation: Observation, situation: Situation) -> None:
+    """Raises InvalidInput for an observation of something else, and for names that nothing here has: a slip of the pen must not
+    take back a good candidate."""
+    place, target, release = Place("--observation"), str(situation.target), situation.release
+    if observation.target != target:
+        raise InvalidInput([Problem(place, "target", f"is not {target}", f"'{observation.target}'", "give the one of it")])
+    if release is None:
+        return
+    problems: list[Problem] = []
+    named = {f"analysis.tracks.{name}": name for name in (observation.analysis.tracks if observation.analysis else ())}
+    if observation.verification:
+        named["verification.track"] = observation.verification.track
+    for pointer, name in named.items():
+        if name not in release.tracks:
+            todo = did_you_mean(name, release.tracks)
+            problems.append(Problem(place, pointer, "there is no such track", f"'{name}'", todo))
+    for name, track in release.tracks.items():
+        seen = observation.tracks.get(name)
+        known = situation.bundle(track.bundle).services
+        for component in (seen.ready or {}) if seen and seen.bundle == track.bundle else ():
+            if component not in known:
+                todo = did_you_mean(component, known)
+                wrong = f"there is no such service in bundle {track.bundle}"
+                problems.append(Problem(place, f"tracks.{name}.ready.{component}", wrong, f"'{component}'", todo))
+    if problems:
+        raise InvalidInput(problems)
 
 
 def decided(situation: Situation, root: Path, request: Request, planned: Planned) -> Decision:
@@ -237,25 +270,28 @@ def _facts(
         bundle=situation.bundle(tag),
         plan=situation.plan if situation.release else Plan(),
         promotion=situation.promotion(tag),
-        origin=situation.origin(tag) if promoting else None,
+        origin=situation.origin(tag),
         unchanged=unchanged,
         created=created,
         thresholds=situation.thresholds(tag) if promoting else {},
-        held_elsewhere=situation.held_elsewhere(tag) if promoting else {},
+        held_elsewhere=situation.held_elsewhere(tag),
         ended=situation.ended() if promoting else (),
         renders=[str(problem) for problem in problems],
         objects=objects,
         observation=request.observation,
         cluster=situation.environment.value.cluster,
         needed=planned.needed,
+        pods_are_ready=request.by if request.pods_are_ready else "",
     )
 
 
 def _recording(situation: Situation, root: Path, tag: str) -> tuple[str, bool | None]:
     """The commit that created a bundle's file, and whether the file is as it was then; None where Git cannot tell."""
     path, tree = bundle_file(situation.target.application, tag), situation.tree
-    if not git.is_repository(root) or git.is_shallow(root):
+    if not git.is_repository(root):
         return "", None
+    if git.is_shallow(root):
+        return "this clone lacks the history that knows how it was recorded", None
     found = git.added(root, path, tree.commit if isinstance(tree, GitTree) else "HEAD")
     if found is None:
         return "", None
@@ -272,9 +308,9 @@ def next_commands(current: Current, plan: Plan) -> tuple[str, ...]:
     if release.retiring is not None:
         return (f"bento-gitops retire {target}", f"bento-gitops retire {target} --undo")
     if release.rollback is not None:
-        return (f"bento-gitops rollback {target}",)
+        return (f"bento-gitops rollback {target} --pods-are-ready", f"bento-gitops rollback {target} --observation FILE")
     if release.candidate is None:
-        return (f"bento-gitops rollback {target}",) if release.previous else ()
+        return ()
     track = release.tracks[release.candidate]
     if release.paused is not None:
         return (f"bento-gitops canary resume {target}", f"bento-gitops canary abort {target}")

@@ -56,13 +56,17 @@ def shift(situation: Situation, request: Request, weight: int | None) -> Planned
     wanted = situation.plan.after(track.weight) if weight is None else weight
     move = transitions.shift(situation.current, wanted, request.now)
     if wanted <= track.weight:
-        return Planned(move)
+        up_again = "a scheduled `canary step` would raise it again; to keep it there: bento-gitops canary pause"
+        return Planned(move, notes=(f"{up_again} {situation.target}",) if wanted < track.weight else ())
     return Planned(move, gating.before_raising, track.bundle, needed=situation.pods(release.candidate))
 
 
 def finish(situation: Situation, request: Request) -> Planned:
-    plan = situation.plan if situation.release else None
-    return Planned(transitions.finish(situation.current, plan or Plan(), request.now))
+    release = situation.release
+    plan = situation.plan if release else Plan()
+    move = transitions.finish(situation.current, plan, request.now)
+    assert release and release.candidate, "else the transition refused"
+    return Planned(move, gating.before_finish, release.tracks[release.candidate].bundle)
 
 
 def abort(situation: Situation, request: Request, hold: bool) -> Planned:
@@ -77,26 +81,25 @@ def rollback(situation: Situation, request: Request, hold: bool, root: Path) -> 
     release = situation.release
     plan = situation.plan if release else Plan()
     reason = request.reason or "rolled back"
-    seen, why = observed(situation, request)
+    seen, _ = observed(situation, request)
     floor: dict[str, int] = {}
     if release and release.candidate is None and release.previous and not swaps_back(release):
         floor = situation.floor(release.previous.bundle, 100, seen)
     move = transitions.rollback(situation.current, plan, floor, request.now, by=request.by, reason=reason, hold=hold)
-    notes: list[str] = []
     gates: Callable[[gating.Facts], list[Gate]] | None = None
     needed: dict[str, int] = {}
     if release and release.candidate is not None and release.rollback is not None and move.after.candidate is None:
-        # Its pods were asked for a commit ago: to send all requests to pods that are known not to be ready would end them.
-        gates, needed = gating.ready_alone, situation.pods(release.candidate)
-        if seen is None:
-            notes.append(f"{why}: whether the pods are ready is not known; look: kubectl get deployments")
+        # Its pods were asked for a commit ago, maybe by somebody else and seconds ago.
+        gates, needed = gating.ready_for_all, situation.pods(release.candidate)
+    elif release and release.standby is not None and swaps_back(release):
+        gates, needed = gating.ready_alone, situation.pods(release.standby.track)
     bundle = move.after.tracks[move.after.candidate or move.after.stable].bundle
     back = release is not None and release.candidate is None
 
     def remarks(values: str) -> list[str]:
         return other_than_then(root, situation.target, values, bundle) if back else []
 
-    return Planned(move, gates, bundle, urgent=True, notes=tuple(notes), remarks=remarks, needed=needed)
+    return Planned(move, gates, bundle, urgent=True, remarks=remarks, needed=needed)
 
 
 def pause(situation: Situation, request: Request) -> Planned:

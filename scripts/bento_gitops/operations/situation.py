@@ -144,7 +144,7 @@ class Situation:
         content = self.tree.read(bundle_file(self.target.application, tag))
         seen = fingerprint(content, resolution.tracks[track], resolution.application)
         return Binding(
-            seen, self.fleet.charts.version_of(self.fleet.chart_folder(self.target.environment)), self.environment.value.cluster
+            seen, self.fleet.charts.identity_of(self.fleet.chart_folder(self.target.environment)), self.environment.value.cluster
         )
 
     def evidence(self, tag: str) -> Evidence | None:
@@ -172,7 +172,8 @@ class Situation:
         except InvalidInput as error:
             trouble = str(error.problems[0])
         held = (there.release.held or {}).get(tag) if there.release else None
-        return Origin(promotion.source, binding, trouble, there.evidence(tag), held)
+        runs = any(track.bundle == tag for track in there.release.tracks.values()) if there.release else False
+        return Origin(promotion.source, binding, trouble, there.evidence(tag), held, runs)
 
     def held_elsewhere(self, tag: str) -> Mapping[str, Held]:
         """By environment, where the bundle is held; not here."""

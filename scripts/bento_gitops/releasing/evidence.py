@@ -5,6 +5,7 @@ Evidence is bound to the fingerprint of bundle and values, the chart's version a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,6 +29,15 @@ class Binding:
     chart: str
     """The chart's version."""
     cluster: str
+
+    def differs(self, bound: Seen | Verified) -> str:
+        """In what it was found to be something else, for people."""
+        pairs = (
+            ("other values", bound.fingerprint, self.fingerprint),
+            (f"chart {bound.chart}, and this is {self.chart}", bound.chart, self.chart),
+            (f"cluster {bound.cluster}, and this is {self.cluster}", bound.cluster, self.cluster),
+        )
+        return ", ".join(what for what, then, now in pairs if then != now) or "a lesser weight, or its checks are not recorded"
 
     def holds(self, bound: Seen | Verified) -> bool:
         return (bound.fingerprint, bound.chart, bound.cluster) == (self.fingerprint, self.chart, self.cluster)
@@ -81,6 +91,14 @@ def not_ready(observation: Observation, track: str, needed: dict[str, int]) -> l
     if seen is None or seen.ready is None or not needed:
         return None
     return [f"{name} {seen.ready.get(name, 0)} of {pods}" for name, pods in needed.items() if seen.ready.get(name, 0) < pods]
+
+
+def nobody_answers(observation: Observation, track: str, needed: Mapping[str, int]) -> list[str]:
+    """Components of a track that were looked at and have no ready pod at all."""
+    seen = observation.tracks.get(track)
+    if seen is None or seen.ready is None:
+        return []
+    return [name for name, pods in needed.items() if pods and not seen.ready.get(name, 0)]
 
 
 def recorded(

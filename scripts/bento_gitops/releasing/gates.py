@@ -35,6 +35,8 @@ class Origin:
     """Why there is no binding."""
     evidence: Evidence | None
     held: Held | None
+    runs: bool = True
+    """Whether it runs there now: elsewhere nobody can look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Facts:
     unchanged: bool | None
     """Whether the bundle's file is as it was created; None: nobody can tell."""
     created: str
-    """The commit that created it."""
+    """The commit that created it; where nobody can tell, why not."""
     thresholds: Mapping[str, Mapping[str, Bounds]]
     """By model and metric."""
     held_elsewhere: Mapping[str, Held]
@@ -66,9 +68,10 @@ class Facts:
     """How many there are."""
     observation: Observation | None
     cluster: str
+    pods_are_ready: str = ""
+    """Who says so, having looked without an observation."""
     needed: Mapping[str, int] = field(default_factory=dict[str, int])
     """Pods by component of the candidate for the weight it is raised to."""
-    binding: Binding | None = None
 
 
 def before_promotion(facts: Facts) -> list[Gate]:
@@ -88,12 +91,44 @@ def before_promotion(facts: Facts) -> list[Gate]:
 
 def before_raising(facts: Facts) -> list[Gate]:
     """What must hold for the candidate to get more requests."""
-    return [_live(facts), _unchanged(facts), _thawed(facts), *_free(facts), _ready(facts), _renders(facts), *_analysed(facts)]
+    return [
+        _live(facts),
+        _unchanged(facts),
+        _thawed(facts),
+        *_free(facts),
+        *_ready_to_rise(facts),
+        _renders(facts),
+        *_analysed(facts),
+    ]
 
 
 def ready_alone(facts: Facts) -> list[Gate]:
-    """Before rollback's second part: its pods, and nothing else."""
-    return [_ready(facts)]
+    """Before a swap to the standby: its pods, where somebody looked, and nothing else."""
+    release = facts.release
+    assert release and release.standby, "only a standby is swapped to"
+    return [_ready(facts, release.standby.track)]
+
+
+def ready_for_all(facts: Facts) -> list[Gate]:
+    """Before rollback's second part: somebody must have looked at its pods since the first, or say that they are ready."""
+    release = facts.release
+    assert release and release.candidate, "only rollback's candidate gets them all"
+    if facts.pods_are_ready:
+        return [Gate("ready", "passed", f"said to be ready by {facts.pods_are_ready}")]
+    seen, _ = fresh(facts.observation, facts.cluster, facts.now)
+    todo = "look (kubectl get deployments), then run it again with --pods-are-ready, or with --observation FILE"
+    if seen is not None and moment(seen.at) < moment(release.since):
+        wrong = f"the observation is of {seen.at}, before its pods were asked for at {release.since}"
+        return [Gate("ready", "failed", wrong, todo)]
+    gate = _ready(facts, release.candidate)
+    if gate.outcome == "not looked":
+        return [Gate("ready", "failed", f"the first part is done; {gate.evidence}", todo)]
+    return [gate]
+
+
+def before_finish(facts: Facts) -> list[Gate]:
+    """Before the old stable track becomes a standby, which may take its pods: nothing may still ask it."""
+    return [_live(facts)]
 
 
 def failing(gates: Iterable[Gate]) -> list[Gate]:
@@ -137,7 +172,8 @@ def _live(facts: Facts) -> Gate:
 def _unchanged(facts: Facts) -> Gate:
     file = f"bundles/{facts.bundle.application}/{facts.bundle.tag}.yaml"
     if facts.unchanged is None:
-        return Gate("bundle", "not looked", f"{file} is not in Git yet", "commit it: then it cannot change unseen")
+        todo = "git fetch --unshallow" if "history" in facts.created else "commit it: then it cannot change unseen"
+        return Gate("bundle", "not looked", f"{file}: {facts.created or 'is not in Git yet'}", todo)
     if not facts.unchanged:
         todo = "take back the change; another content needs another tag"
         return Gate("bundle", "failed", f"{file} is not what commit {facts.created} recorded", todo)
@@ -182,9 +218,11 @@ def _proved(facts: Facts) -> Iterator[Gate]:
     if origin.binding is None:
         yield Gate("verified", "failed", f"{origin.name} cannot run it: {origin.trouble}", f"mend {origin.name} first")
         return
+    if not origin.runs:
+        todo = f"bento-gitops promote {where} {facts.bundle.tag}; when it runs there: {todo}"
     verified = last_verified(origin.evidence, origin.binding)
-    stale = origin.evidence is not None and bool(origin.evidence.verified or origin.evidence.seen)
-    other = "; what there is was found with other values, another chart or on another cluster" if stale else ""
+    found = [*(origin.evidence.verified if origin.evidence else ()), *(origin.evidence.seen if origin.evidence else ())]
+    other = f"; what there is was found with {origin.binding.differs(found[-1])}" if found else ""
     if verified is None:
         yield Gate("verified", "failed", f"no evidence in {origin.name}{other}", todo)
     elif not verified.passed:
@@ -275,11 +313,16 @@ def _overrides(facts: Facts) -> Gate:
     return Gate("overrides", "passed", "none has ended")
 
 
-def _ready(facts: Facts) -> Gate:
+def _ready_to_rise(facts: Facts) -> Iterator[Gate]:
     """The candidate's pods are enough for the weight that it is to get."""
     assert facts.release and facts.release.candidate, "only a candidate is raised"
+    yield _ready(facts, facts.release.candidate)
+
+
+def _ready(facts: Facts, track: str) -> Gate:
+    """The track has the pods that it needs."""
     seen, why = fresh(facts.observation, facts.cluster, facts.now)
-    lacking = not_ready(seen, facts.release.candidate, dict(facts.needed)) if seen else None
+    lacking = not_ready(seen, track, dict(facts.needed)) if seen else None
     if lacking is None:
         return Gate(
             "ready", "not looked", why or "nobody looked at its pods", "look: kubectl get deployments, or --observation FILE"

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Evidence, Observation
 from bento_gitops.model.release import Release
 from bento_gitops.releasing.analysis import judge
-from bento_gitops.releasing.evidence import Binding, as_in_git, live_since, not_ready
+from bento_gitops.releasing.evidence import Binding, as_in_git, live_since, nobody_answers, not_ready
 from bento_gitops.releasing.gates import fresh
 from bento_gitops.releasing.plan import Plan
 from bento_gitops.releasing.states import drained, fully_ready, leftovers, removable, restoring
 from bento_gitops.releasing.transitions import shrinks
+
+STARTING = timedelta(minutes=2)
+"""How long a track with requests may be without any pod of a component: longer than a node needs to go."""
 
 Deed = Literal["hold", "record", "prepare", "shift", "finish", "abort", "rollback", "retire-standby"]
 
@@ -49,7 +52,7 @@ def next_step(
     """`evidence` is the candidate's in this environment; `needed` its pods by component as its values say now."""
     seen, why = fresh(observation, binding.cluster, now)
     if release.candidate is None:
-        return _without_candidate(release, seen, now)
+        return _without_candidate(release, seen, why, now)
     name = release.candidate
     track = release.tracks[name]
     if seen is None:
@@ -77,8 +80,15 @@ def next_step(
         return Step("hold" if waiting else "rollback", why)
     following = plan.after(track.weight)
     if track.weight:
+        waited = moment(seen.at) - moment(track.shifted or release.since)
+        gone = nobody_answers(seen, name, needed)
+        if gone and waited >= STARTING:
+            return Step("abort", f"{name} has {track.weight} % of the requests and no ready pod of {', '.join(gone)}")
         since = live_since(evidence, binding, track.weight, track.shifted or release.since)
         if since is None:
+            if lacking and waited >= plan.interval + plan.limits.patience:
+                missing = f"{name} lacks ready pods after {duration(waited)} at {track.weight} %: {', '.join(lacking)}"
+                return Step("abort", missing, to_blame=False)
             if lacking is None or lacking:
                 return Step("hold", f"{name} lacks ready pods: {', '.join(lacking or ['nobody looked'])}")
             return Step("record", f"{name} is live with {track.weight} %: the interval begins", track.weight)
@@ -93,6 +103,8 @@ def next_step(
             )
         if found.verdict == "unclear":
             return Step("hold", "; ".join(found.reasons))
+    if track.weight and lacking:
+        return Step("hold", f"waiting for pods of {name}: {', '.join(lacking)}")
     if track.weight < 100 and (track.ready_for or 0) < following:
         return Step("prepare", f"pods for the next weight, {following} %", following)
     if lacking is None:
@@ -106,8 +118,12 @@ def next_step(
     return Step("finish", "; ".join(found.reasons) if found else "all requests")
 
 
-def _without_candidate(release: Release, seen: Observation | None, now: datetime) -> Step:
+def _without_candidate(release: Release, seen: Observation | None, why: str, now: datetime) -> Step:
     gone = removable(release, now)
+    if gone and (seen is None or seen.weights is None):
+        return Step(
+            "hold", f"no candidate; {', '.join(gone)} may go when somebody saw that no request reaches it: {why or 'weights'}"
+        )
     live = (seen.weights or {}) if seen else {}
     busy = [name for name in gone if live.get(name)]
     if busy:

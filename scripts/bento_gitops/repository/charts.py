@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import json
 import os
 import shutil
@@ -130,6 +131,21 @@ class Charts:
         if not isinstance(version, MarkedScalar) or not version.value:
             raise InvalidInput([Problem(Place(path), "version", "is missing", "", "add it")])
         return str(version.value)
+
+    def identity_of(self, folder: str) -> str:
+        """What tells the chart in a folder from every other: a release by its version, which never changes; the chart as it is
+        now by its version and its content.
+
+        Raises InvalidInput.
+        """
+        version = self.version_of(folder)
+        if folder != CHART:
+            return version
+        content = hashlib.sha256()
+        for path in self.files(folder):
+            if not path.startswith(f"{folder}/ci/") and not path.endswith(".md"):
+                content.update(f"{path}\0".encode() + hashlib.sha256(self.tree.read(path)).digest())
+        return f"{version}+{content.hexdigest()[:12]}"
 
     def files(self, folder: str) -> list[str]:
         """Every file in a folder, at any depth, sorted."""
