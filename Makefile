@@ -53,7 +53,7 @@ $(TOOLS): $(READY) scripts/bento_gitops/tools/binaries.py
 	@touch $@
 
 .PHONY: render
-render: $(READY) ## does the main job: writes every values.yaml from bundles, configs, releases and overrides
+render: $(TOOLS) ## does the main job: writes every values.yaml from bundles, configs, releases and overrides
 	@$(BIN)/bento-gitops render
 
 .PHONY: validate

@@ -28,7 +28,7 @@ class Cluster:
         return {
             "apiVersion": "bento-gitops/v1",
             "kind": "Observation",
-            "target": TARGET,
+            "target": f"prod/{self.application}",
             "at": timestamp(now),
             "cluster": self.name,
             "run": "tests",

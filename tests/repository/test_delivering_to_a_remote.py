@@ -69,16 +69,25 @@ def test_local_edits_are_never_lost(origin: Origin, clone: Repository) -> None:
 
 def test_another_branch_is_pushed_to_by_name_and_the_checked_out_one_stays(origin: Origin, clone: Repository) -> None:
     clone.git("switch", "--quiet", "--create", "feature")
-    delivered = deliver(clone.root, adding(), Push(branch="main"))
-    assert (delivered.pushed, delivered.notes) == ("origin/main", ())
-    assert clone.subjects() == ["Start"]
     clone.git("push", "--quiet", "--set-upstream", "origin", "feature:shared")
-    assert deliver(clone.root, adding(), Push()).pushed == "origin/shared"
+    delivered = deliver(clone.root, adding(), Push(branch="shared"))
+    assert delivered.pushed == "origin/shared"
     assert clone.subjects() == ["Shift app-0 to 1", "Start"]
+
+
+def test_without_a_name_what_runs_is_pushed_to_also_from_a_branch_that_follows_another(origin: Origin, clone: Repository) -> None:
+    clone.git("switch", "--quiet", "--create", "feature")
+    clone.git("push", "--quiet", "--set-upstream", "origin", "feature")
+    delivered = deliver(clone.root, adding(), Push())
+    assert delivered.pushed == "origin/main"
+    assert delivered.notes == ("pushed to origin/main; your branch feature is another, and stays as it is",)
+    assert (origin.subjects("main")[0], origin.subjects("feature")) == ("Shift app-0 to 1", ["Start"])
+    assert clone.subjects() == ["Start"]
 
 
 def test_a_detached_head_pushes_to_the_branch_that_is_named(origin: Origin, clone: Repository) -> None:
     clone.git("checkout", "--quiet", "--detach")
+    clone.git("remote", "set-head", "origin", "--delete")
     with pytest.raises(Refused, match=r"no branch is checked out.*name the branch to push to"):
         deliver(clone.root, adding(), Push())
     assert deliver(clone.root, adding(), Push(branch="main")).pushed == "origin/main"

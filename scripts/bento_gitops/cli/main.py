@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, validate
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
 app = typer.Typer(
@@ -23,9 +24,21 @@ app = typer.Typer(
 
 @app.callback()
 def _root(  # pyright: ignore[reportUnusedFunction]  (typer calls it)
-    root: Annotated[Path, typer.Option("--root", "-C", help="The repository to work on.", exists=True, file_okay=False)] = Path(),
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", "-C", help="The repository to work on; without it the one around this folder.", exists=True, file_okay=False
+        ),
+    ] = None,
 ) -> None:
-    context.root = root
+    context.root = root or _around(Path.cwd())
+
+
+def _around(folder: Path) -> Path:
+    """The repository that a folder lies in, as Git finds its own; the folder itself where there is none, for errors to name."""
+    found = (here for here in (folder, *folder.parents) if (here / "environments").is_dir() and (here / CHART).is_dir())
+    there = next(found, folder)
+    return Path() if there == folder else there
 
 
 app.command()(render.render)

@@ -50,7 +50,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """To a commit on top of a remote's branch. By default the one that the checked-out branch follows, else its namesake."""
+    """To a commit on top of a remote's branch: by default the remote's default branch, which is what runs."""
 
     branch: str | None = None
     remote: str | None = None
@@ -288,21 +288,24 @@ def _not_accepted(remote: str, branch: str, said: str) -> ToolFailed:
 
 
 def _destination(root: Path, remote: str | None, branch: str | None) -> tuple[str, str]:
-    """The remote and its branch that are meant. Raises Refused where that cannot be told, ToolFailed where it is not there."""
+    """The remote and its branch that are meant: the one that is named, else the remote's default branch, which is what runs.
+
+    Somebody who looks at a branch of their own means that one too. Raises Refused where it cannot be told, ToolFailed where it
+    is not there.
+    """
     current = git.current_branch(root)
     follows = git.upstream(root, current) if current else None
-    if branch is None:
-        if current is None:
-            todo = "name the branch to push to, or check it out (git switch BRANCH)"
-            raise Refused([Problem(Place("HEAD"), "", "no branch is checked out, so there is none to push to", "", todo)])
-        branch = follows[1] if follows else current
-    elif not git.is_branch_name(root, branch):
+    if branch is not None and not git.is_branch_name(root, branch):
         raise ToolFailed(f"git: {branch!r} cannot be the name of a branch; name another")
     remote = remote or (follows[0] if follows else "origin")
     known = git.remotes(root)
     if remote not in known:
         there = f"it knows {', '.join(known)}" if known else "it knows none"
         raise ToolFailed(f"git: this clone has no remote {remote} ({there}); add it: git remote add {remote} ADDRESS")
+    branch = branch or git.default_branch(root, remote) or (follows[1] if follows else current)
+    if branch is None:
+        todo = "name the branch to push to (--branch main), or check it out (git switch BRANCH)"
+        raise Refused([Problem(Place("HEAD"), "", "no branch is checked out, so there is none to push to", "", todo)])
     return remote, branch
 
 
@@ -313,8 +316,10 @@ def _bring_along(root: Path, remote: str, branch: str, commit: str, tip: str) ->
     """
     try:
         current = git.current_branch(root)
-        if current is None or (git.upstream(root, current) or ("origin", current)) != (remote, branch):
+        if current is None:
             return ()
+        if (git.upstream(root, current) or ("origin", current)) != (remote, branch):
+            return (f"pushed to {remote}/{branch}; your branch {current} is another, and stays as it is",)
         ahead = git.commits_between(root, tip, f"refs/heads/{current}")
         if ahead:
             many = f"{len(ahead)} commit{'s' if len(ahead) > 1 else ''}"

@@ -109,6 +109,9 @@ class Fleet:
         Raises InvalidInput for a name that is not there.
         """
         targets = self.targets()
+        if not targets and not self._directly():
+            todo = "run in the repository, or name it with --root"
+            raise InvalidInput([Problem(Place("environments"), "", "there is no environment here", "", todo)])
         if not wanted:
             return targets
         environment, _, application = wanted.partition("/")
