@@ -18,32 +18,34 @@ def audit(
     branch: Annotated[str, typer.Option(help="Its name, which pull requests are merged into.")] = "main",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Says how each commit came to the branch, and ends with 4 for one that no pull request and no command brought (gh)."""
+    """Says how each commit came to the branch, and ends with 4 for one that no pull request and no command brought (gh), or where
+    what came together raises a weight and changes pods."""
     from bento_gitops.model.problem import Refused
     from bento_gitops.operations.audit import audit as operation
 
     found = operation(context.root, base, head, branch)
     if as_json:
-        console.document(
-            [
-                {
-                    "commit": one.commit.sha,
-                    "author": f"{one.commit.author} <{one.commit.email}>",
-                    "at": one.commit.date.astimezone(UTC).isoformat(),
-                    "subject": one.commit.subject,
-                    "by": one.by or None,
-                    "problems": [str(problem) for problem in one.problems],
-                }
-                for one in found
-            ]
-        )
-    elif found:
-        rows = [[one.commit.sha[:12], one.by or "NOBODY KNOWS", one.commit.author, one.commit.subject] for one in found]
+        commits = [
+            {
+                "commit": one.commit.sha,
+                "author": f"{one.commit.author} <{one.commit.email}>",
+                "at": one.commit.date.astimezone(UTC).isoformat(),
+                "subject": one.commit.subject,
+                "by": one.by or None,
+                "problems": [str(problem) for problem in one.problems],
+            }
+            for one in found.commits
+        ]
+        console.document({"commits": commits, "together": [str(one) for one in found.together], "notes": list(found.notes)})
+    elif found.commits:
+        rows = [[one.commit.sha[:12], one.by or "NOBODY KNOWS", one.commit.author, one.commit.subject] for one in found.commits]
         console.table(["COMMIT", "BY", "WHO", "WHAT"], rows)
     else:
         console.line(f"nothing new on {branch}")
-    if problems := [problem for one in found for problem in one.problems]:
-        raise Refused(problems)
+    for note in found.notes:
+        console.note(f"note: {note}")
+    if found.problems:
+        raise Refused(found.problems)
 
 
 def comment(

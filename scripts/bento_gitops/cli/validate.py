@@ -18,7 +18,11 @@ def validate(
     ] = None,
     thorough: Annotated[bool, typer.Option("--thorough", help="Also render 25 times, and with Helm 3.19, and compare.")] = False,
     base: Annotated[
-        str | None, typer.Option(metavar="REF", help="Also refuse what makes a rollback smaller than it was at this Git ref.")
+        str | None,
+        typer.Option(
+            metavar="REF",
+            help="Also refuse what, since this Git ref, makes a rollback smaller or raises a weight together with pods.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -42,6 +46,9 @@ def _print(report: Report) -> None:
     console.table(["ENVIRONMENT", "APPLICATION", "OBJECTS", "KUBERNETES", "PROBLEMS"], rows, right=["OBJECTS"])
     for problem in report.problems:
         console.line(str(problem), "red")
+    for one in report.checked:
+        for note in one.notes:
+            console.note(f"note: {note}")
     for kind, count in report.unchecked.items():
         console.note(f"note: no schema for {count} objects of {kind}; get it with `bento-gitops schemas pull`")
 
@@ -56,6 +63,7 @@ def _as_json(report: Report) -> dict[str, object]:
                 "objects": one.objects,
                 "problems": len(one.problems),
                 "unchecked": dict(one.unchecked),
+                "notes": list(one.notes),
             }
             for one in report.checked
         ],

@@ -1,15 +1,17 @@
-"""audit: whether each commit of a branch came by a pull request, or is what a command writes there and nothing else."""
+"""audit: whether each commit of a branch came by a pull request, or is what a command writes there and nothing else; and whether
+what arrived in one push sends requests to pods that came along."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bento_gitops.layers.reading import read
 from bento_gitops.model.layout import release_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.release import Release
+from bento_gitops.operations.arriving import arrival
 from bento_gitops.operations.render import render_one
 from bento_gitops.releasing.message import TARGET, TRANSITION, WEIGHTS
 from bento_gitops.releasing.states import weights
@@ -41,8 +43,23 @@ class Audited:
     """Why it is neither."""
 
 
-def audit(root: Path, base: str, head: str, branch: str) -> list[Audited]:
-    """The commits that `head` has and `base` has not, oldest first; of what a merge brought only the merge.
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """A push."""
+
+    commits: tuple[Audited, ...]
+    """Oldest first; of what a merge brought only the merge."""
+    together: tuple[Problem, ...]
+    """What is wrong with all of them at once, which is what the cluster sees."""
+    notes: tuple[str, ...]
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [*(problem for one in self.commits for problem in one.problems), *self.together]
+
+
+def audit(root: Path, base: str, head: str, branch: str) -> Audit:
+    """The commits that `head` has and `base` has not.
 
     GitHub is asked for the pull request of what is no command's. Raises ToolFailed where it does not answer, InvalidInput where
     the branch was rewritten.
@@ -51,7 +68,27 @@ def audit(root: Path, base: str, head: str, branch: str) -> list[Audited]:
     if git.merge_base(root, start, tip) != start:
         todo = f"find out who forced it; {start[:12]} is what was there: git log {tip[:12]}..{start[:12]}"
         raise InvalidInput([Problem(Place(branch), "", "the branch was rewritten: it lacks commits that it had", "", todo)])
-    return [_audited(root, sha, branch) for sha in reversed(list(_own(root, start, tip)))]
+    commits = tuple(_audited(root, sha, branch) for sha in reversed(list(_own(root, start, tip))))
+    together, notes = _arrived(Fleet(GitTree(root, start)), Fleet(GitTree(root, tip)), f"{start[:12]}..{tip[:12]}")
+    return Audit(commits, tuple(together), tuple(notes))
+
+
+def _arrived(before: Fleet, after: Fleet, span: str) -> tuple[list[Problem], list[str]]:
+    """Weights that rose in the same push as pods changed. It is too late to refuse that: somebody has to look."""
+    problems: list[Problem] = []
+    notes: list[str] = []
+    for target in after.targets():
+        if not after.tree.exists(target.values):
+            continue
+        try:
+            found = arrival(before, after, target, after.tree.read(target.values).decode("utf-8", errors="replace"))
+        except InvalidInput as error:
+            problems += error.problems
+            continue
+        todo = f"look whether the pods are ready, else `bento-gitops rollback {target} --push`; push each transition by itself"
+        problems += [replace(one, wrong=f"{one.wrong}; all of it came in one push, {span}", todo=todo) for one in found.problems]
+        notes += found.notes
+    return problems, notes
 
 
 def _own(root: Path, base: str, tip: str) -> Iterator[str]:

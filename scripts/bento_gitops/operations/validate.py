@@ -15,6 +15,7 @@ from bento_gitops.checking.rendered import Document
 from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
 from bento_gitops.model.problem import Place, Problem
+from bento_gitops.operations.arriving import Arrival, arrival
 from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.objects import checker
 from bento_gitops.operations.render import render_fleet
@@ -45,6 +46,8 @@ class Checked:
     problems: tuple[Problem, ...]
     unchecked: Mapping[str, int]
     """Objects for which there was no schema, by group, version and kind."""
+    notes: tuple[str, ...] = ()
+    """What is no problem, and to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,8 @@ class Report:
 def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: str | None = None) -> Report:
     """Checks ENV, ENV/APP or everything, as its sources say it now, and as rollback would leave it.
 
-    With `base`, a Git ref, what rollback has is compared with what it had there.
+    With `base`, a Git ref, what rollback has is compared with what it had there, and what arrives at the cluster with what runs:
+    a weight that rises in the same change as pods is a problem.
 
     Raises InvalidInput with what is wrong with the sources themselves: without values there are no objects.
     """
@@ -85,12 +89,21 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
     charts = {str(one.target): root / one.chart for one in rendered}
     report = validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
     before = GitTree(root, base) if base else None
-    rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(root), before)
+    rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(fleet.tree), before)
     found = {str(target): problems for target, problems in rollbacks.items()}
+    arrivals: dict[str, Arrival] = {}
+    if before is not None:
+        running = Fleet(before)
+        arrivals = {str(one.target): arrival(running, fleet, one.target, one.text) for one in rendered}
     return Report(
-        tuple(replace(one, problems=tuple(sorted({*one.problems, *found[one.application]}))) for one in report.checked),
+        tuple(_with(one, found[one.application], arrivals.get(one.application, Arrival())) for one in report.checked),
         report.versions,
     )
+
+
+def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival) -> Checked:
+    problems = sorted({*checked.problems, *rollback, *arriving.problems})
+    return replace(checked, problems=tuple(problems), notes=arriving.notes)
 
 
 def validate_values(
@@ -108,7 +121,7 @@ def validate_values(
     Kubernetes what Helm 4 rendered as for the newest: that the objects are the same proves that neither matters. What differs
     there differs by the chart's templates, so it is for their tests and for CI; the objects that are checked are Helm 4's anyway.
     """
-    checks = checker(root)
+    checks = checker(WorkingTree(root))
     new, old = _renderings(applications, charts, thorough=thorough)
     changing = _changing(applications, charts) if thorough else {}
     checked: list[Checked] = []
