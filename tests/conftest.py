@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from bento_gitops.cli.changing import TESTING
 from bento_gitops.layers.merging import ResolvedMap
 from bento_gitops.operations.explain import Explanation, explain
 from bento_gitops.operations.render import Rendered, render, render_one, write
@@ -17,6 +19,9 @@ from hypothesis import settings
 # The same examples on every run: a property that fails does so for everyone, and nothing is kept between runs.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None, max_examples=100)
 settings.load_profile("steady")
+
+# Stories have a time of their own, and push at it; also from processes that tests start.
+os.environ[TESTING] = "1"
 
 FLEET = Path(__file__).parent / "fleet"
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Application = Annotated[str, typer.Argument(metavar="ENV/APP", help="An application in an environment.")]
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="A bundle's tag.")]
+TESTING = "BENTO_GITOPS_TESTING"
+"""The variable with which tests may push at any time: 1."""
 _MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
 _UNFIT = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """What turns the direction of writing, so that a line reads as another, and halves of characters, which no file can hold."""
@@ -104,6 +106,17 @@ class Options:
         self.write_body(carried.body)
         return carried
 
+    def require_the_clock(self) -> None:
+        """Raises BadParameter where others would get a change that was decided by another time than theirs: a freeze, a soak and
+        the end of a standby are of the clock. Tests say that they are some."""
+        if self.now is None or self.dry_run or not (self.push or self.pr) or os.environ.get(TESTING) == "1":
+            return
+        from bento_gitops.releasing.evidence import AHEAD
+
+        if abs(self.moment - datetime.now(UTC)) > AHEAD:
+            wrong = "with --push and --pr the time is the clock's; see what would be with --dry-run"
+            raise typer.BadParameter(wrong, param_hint="--now")
+
     def require_body(self) -> None:
         """Raises InvalidInput where the body could not be written afterwards, when all else is done."""
         from bento_gitops.model.problem import InvalidInput, Place, Problem
@@ -167,7 +180,11 @@ _SHARED: dict[str, tuple[Any, Any]] = {
     "now": (
         Annotated[
             datetime | None,
-            typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"], metavar="TIME", help="The time to decide by (for tests)."),
+            typer.Option(
+                formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d"],
+                metavar="TIME",
+                help="The time to decide by, to see what would be; --push and --pr take none but the clock's.",
+            ),
         ],
         None,
     ),
@@ -202,6 +219,7 @@ def _taking(shared: dict[str, tuple[Any, Any]], command: Callable[..., None]) ->
         options = Options(**{name: given.pop(name) for name in shared})
         if [options.commit, options.push, options.pr].count(True) > 1:
             raise typer.BadParameter("use one of --commit, --push and --pr")
+        options.require_the_clock()
         command(**given, options=options)
 
     parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own] + added
