@@ -39,7 +39,7 @@ def files_of(root: Path, folder: str) -> dict[str, bytes]:
 
 
 def release(fleet, version: str) -> Release:
-    return released(WorkingTree(fleet.root), version, root=fleet.root)
+    return released(WorkingTree(fleet.root), version)
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ from bento_gitops.operations.charts import released, write_release
 from bento_gitops.repository.files import WorkingTree
 
 root = Path(sys.argv[1])
-release = released(WorkingTree(root), "0.2.0", root=root)
+release = released(WorkingTree(root), "0.2.0")
 kept = list(release.files)[-4:]  # a few of them are as many as all
 release = replace(release, files={path: release.files[path] for path in kept})
 calls = 0

@@ -40,7 +40,7 @@ class Operator:
         self, *assignments: str, length: str = "8h", until: datetime | None = None, target: str = PROD, reason: str = "a launch"
     ) -> Decision:
         wish = Wish(assignments, "" if until else length, until)
-        return set_override(self.tree, self.fleet.root, self.request(target, reason), wish)
+        return set_override(self.tree, self.request(target, reason), wish)
 
     def sets(self, *assignments: str, length: str = "8h", target: str = PROD, reason: str = "a launch") -> Decision:
         return self._done(self.wants(*assignments, length=length, target=target, reason=reason))
@@ -49,7 +49,7 @@ class Operator:
         return self._done(end_override(self.tree, self.fleet.root, self.request(target), which))
 
     def ends_all(self, wanted: str = "") -> Decision:
-        return self._done(end_ended(self.tree, self.fleet.root, self.request(wanted)))
+        return self._done(end_ended(self.tree, self.request(wanted)))
 
     def lists(self, wanted: str | None = None) -> Sequence[Standing]:
         return overrides(self.tree, wanted, self.now)

@@ -47,7 +47,7 @@ def set_(
     def decide(tree: Tree, request: Request) -> Decision:
         from bento_gitops.operations.overrides import Wish, set_override
 
-        return set_override(tree, context.root, request, Wish(tuple(assignments), length, until, typed(owner)))
+        return set_override(tree, request, Wish(tuple(assignments), length, until, typed(owner)))
 
     told(options.carry_out(target, decide), options)
 
@@ -74,7 +74,7 @@ def end(
 
         if which:
             return overrides.end_override(tree, context.root, request, which)
-        return overrides.end_ended(tree, context.root, request)
+        return overrides.end_ended(tree, request)
 
     told(options.carry_out(target or "", decide), options)
 

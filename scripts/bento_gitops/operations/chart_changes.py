@@ -42,7 +42,7 @@ def carry_out_release(root: Path, version: str, where: Where, *, by: str, reason
     made: list[Release] = []
 
     def decide(tree: Tree) -> Proposal:
-        made.append(released(tree, version, root=root))
+        made.append(released(tree, version))
         return made[-1].proposal(tree, by=by, reason=reason)
 
     def text(_tree: Tree, proposal: Proposal) -> str:

@@ -67,7 +67,7 @@ class Release:
         return Proposal(tuple(changes), message_of(f"Release chart {self.version}", body, trailers), start)
 
 
-def released(tree: Tree, version: str, *, root: Path) -> Release:
+def released(tree: Tree, version: str) -> Release:
     """The chart of the tree as a release; nothing is written.
 
     Raises InvalidInput for what is no version, and for a chart that cannot be read. Raises Refused with every reason against it:
@@ -76,7 +76,7 @@ def released(tree: Tree, version: str, *, root: Path) -> Release:
     if not is_version(version):
         raise InvalidInput([Problem(Place(RELEASES), "", "is no semantic version", f"'{version}'", "write one like 1.4.0")])
     charts = folders.Charts(tree)
-    problems = [*_not_above(charts.versions(), version), *_linked(root, CHART)]
+    problems = [*_not_above(charts.versions(), version), *_linked(tree, CHART)]
     if problems:
         raise Refused(problems)
     charts.layer(CHART)
@@ -116,9 +116,9 @@ def _not_above(versions: Sequence[str], version: str) -> Iterator[Problem]:
         )
 
 
-def _linked(root: Path, folder: str) -> list[Problem]:
+def _linked(tree: Tree, folder: str) -> list[Problem]:
     wrong, todo = "a chart has no symbolic links: what they point to can change", "put the file itself here"
-    return [Problem(Place(path), "", wrong, "", todo) for path in folders.links(root, folder)]
+    return [Problem(Place(path), "", wrong, "", todo) for path in folders.links(tree, folder)]
 
 
 def _stale(files: Mapping[str, bytes]) -> list[Problem]:
@@ -195,7 +195,7 @@ def verify(root: Path, base: str | None) -> Verified:
     """
     tree = WorkingTree(root)
     fleet = Fleet(tree)
-    problems = [*_linked(root, CHART), *_linked(root, RELEASES), *_misplaced(root)]
+    problems = [*_linked(tree, CHART), *_linked(tree, RELEASES), *_misplaced(root)]
     versions: list[str] = []
     with _collecting(problems):
         versions = fleet.charts.versions()

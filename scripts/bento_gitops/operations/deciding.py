@@ -181,7 +181,7 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
         if not planned.urgent:
             raise Refused([stale])
         notes.append(f"{stale.place}: {stale.wrong}: see the difference")
-    problems, objects = ([], 0) if not rendered.changed else wrong_objects(overlay, root, rendered, urgent=planned.urgent)
+    problems, objects = ([], 0) if not rendered.changed else wrong_objects(overlay, rendered, urgent=planned.urgent)
     if planned.urgent and problems:
         raise InvalidInput(problems)
     notes += planned.remarks(rendered.text) if planned.remarks else []
@@ -246,12 +246,12 @@ def stale_before(fleet: Fleet, target: Target, transition: str) -> Problem | Non
     return Problem(Place(target.values), transition, stale, "", f"bento-gitops render {target}, commit that first")
 
 
-def wrong_objects(tree: Tree, root: Path, rendered: Rendered, *, urgent: bool = False) -> tuple[list[Problem], int]:
+def wrong_objects(tree: Tree, rendered: Rendered, *, urgent: bool = False) -> tuple[list[Problem], int]:
     """What is wrong with the objects of the values, and how many there are; for what is urgent only whether the chart renders
     them."""
     target = rendered.target
     with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
-        found = objects_of(tree, root, rendered, Path(scratch), checked=not urgent)
+        found = objects_of(tree, rendered, Path(scratch), checked=not urgent)
     if found.refusals:
         return list(refused_by_chart(str(target), rendered.text, found.refusals)), 0
     return list(found.problems), found.objects

@@ -8,6 +8,7 @@ from pathlib import Path
 from bento_gitops.checking.objects import Json, as_map, as_text
 from bento_gitops.checking.rendered import plain_values
 from bento_gitops.model.layout import release_file
+from bento_gitops.repository.files import GitTree, Tree
 from bento_gitops.repository.fleet import Target
 from bento_gitops.tools import git
 
@@ -16,11 +17,12 @@ MOST_COMMITS = 200
 MOST_SHOWN = 8
 
 
-def other_than_then(root: Path, target: Target, values: str, tag: str) -> list[str]:
+def other_than_then(tree: Tree, root: Path, target: Target, values: str, tag: str) -> list[str]:
     """A line for each value that a bundle will run with, and did not when it was last stable; `values` is what comes."""
     if not git.is_repository(root) or git.is_shallow(root):
         return [f"what {tag} ran with before is not known: there is no history here (git fetch --unshallow)"]
-    found = _last_stable(root, target, tag)
+    # A clone may be behind the branch that is decided on, or ahead of it.
+    found = _last_stable(root, tree.commit if isinstance(tree, GitTree) else "HEAD", target, tag)
     if found is None:
         return [f"what {tag} ran with before is not known: no commit has it as the stable bundle here"]
     commit, before = found
@@ -32,9 +34,9 @@ def other_than_then(root: Path, target: Target, values: str, tag: str) -> list[s
     return [head, *(f"  {line}" for line in differences[:MOST_SHOWN]), *more]
 
 
-def _last_stable(root: Path, target: Target, tag: str) -> tuple[str, Json] | None:
-    """The last commit in which the bundle was stable, and what its components ran with."""
-    for commit, text in git.versions(root, release_file(str(target)), limit=MOST_COMMITS):
+def _last_stable(root: Path, ref: str, target: Target, tag: str) -> tuple[str, Json] | None:
+    """The last commit before a ref in which the bundle was stable, and what its components ran with."""
+    for commit, text in git.versions(root, release_file(str(target)), ref, limit=MOST_COMMITS):
         release = as_map(_read(text))
         track = as_map(as_map(release.get("tracks")).get(as_text(release.get("stable"))))
         if as_text(track.get("bundle")) == tag:

@@ -33,10 +33,10 @@ class Objects:
     """Why the chart made nothing of them."""
 
 
-def objects_of(tree: Tree, root: Path, rendered: Rendered, scratch: Path, *, checked: bool) -> Objects:
+def objects_of(tree: Tree, rendered: Rendered, scratch: Path, *, checked: bool) -> Objects:
     """The objects of rendered values; with `checked` against schemas and each other, else only whether there are any.
 
-    `root` has the schemas of custom resources; a chart that is in Git alone is written below `scratch`.
+    The tree has the schemas of custom resources too; a chart that is in Git alone is written below `scratch`.
     """
     folder = on_disk(tree, rendered.chart, scratch)
     try:
@@ -45,14 +45,14 @@ def objects_of(tree: Tree, root: Path, rendered: Rendered, scratch: Path, *, che
         return Objects(0, (), error.refusals)
     if not checked:
         return Objects(len(found), (), ())
-    outcome = checker(root).check(found)
+    outcome = checker(tree).check(found)
     place = Place(rendered.target.values)
     return Objects(len(outcome.objects), tuple(item.problem(place) for item in outcome.findings), ())
 
 
-def checker(root: Path) -> Checker:
-    """The schemas of Kubernetes, and those of custom resources as the repository has them."""
-    return Checker(_kubernetes(), CustomResourceSchemas(lambda path: _custom(root, path)))
+def checker(tree: Tree) -> Checker:
+    """The schemas of Kubernetes, and those of custom resources as the tree has them."""
+    return Checker(_kubernetes(), CustomResourceSchemas(lambda path: _custom(tree, path)))
 
 
 @cache
@@ -61,16 +61,16 @@ def _kubernetes() -> KubernetesSchemas:
     return KubernetesSchemas(schema_package.definitions)
 
 
-def _custom(root: Path, path: str) -> Map | None:
+def _custom(tree: Tree, path: str) -> Map | None:
     """The reduced schema of a custom resource: the fork's own, else the one that came with the charts."""
     for folder in SCHEMAS:
-        file = root / folder / path
-        if not file.is_file():
+        file = f"{folder}/{path}"
+        if not tree.exists(file):
             continue
         try:
-            schema: Any = json.loads(file.read_bytes())
+            schema: Any = json.loads(tree.read(file))
         except ValueError as error:
-            problem = Problem(Place(f"{folder}/{path}"), "", f"not JSON: {error}", "", "run `bento-gitops schemas pull` again")
+            problem = Problem(Place(file), "", f"not JSON: {error}", "", "run `bento-gitops schemas pull` again")
             raise InvalidInput([problem]) from None
         return cast(Map, schema)
     return None

@@ -59,7 +59,7 @@ class _After:
     differences: tuple[ValueChange, ...]
 
 
-def set_override(tree: Tree, root: Path, request: Request, wish: Wish) -> Decision:
+def set_override(tree: Tree, request: Request, wish: Wish) -> Decision:
     """`override set`: one override more, in place of those that it hides for as long as they last.
 
     Raises InvalidInput with what is wrong with the wish or with what would come of it, Refused for an end that is too far off.
@@ -79,7 +79,7 @@ def set_override(tree: Tree, root: Path, request: Request, wish: Wish) -> Decisi
     kept = [one for index, one in enumerate(written, 1) if index not in replaced]
     reason, expires = one_line(request.reason), timestamp(until)
     entry = {"config": asked.said, "reason": reason, "owner": one_line(wish.owner or request.by), "expires": expires}
-    after = _after(tree, root, situation.fleet, target, [*kept, entry], SET)
+    after = _after(tree, situation.fleet, target, [*kept, entry], SET)
     paths = [pointer(path) for path, _, _ in said_in(asked.fragment)]
     says = f"for {duration(until - request.now)}, until {expires}: {', '.join(one_line(one) for one in wish.assignments)}"
     message = message_of(
@@ -113,7 +113,7 @@ def end_override(tree: Tree, root: Path, request: Request, which: str) -> Decisi
     index = _meant(file, known, which, target)
     entry, fragment = known[index - 1]
     kept = [one for number, one in enumerate(_said_before(tree, file), 1) if number != index]
-    after = _after(tree, root, situation.fleet, target, kept, END)
+    after = _after(tree, situation.fleet, target, kept, END)
     says = f"override {index} is ended: {_words(fragment)}"
     message = message_of(
         f"{target}: end of override {_paths(fragment)[0]}",
@@ -134,7 +134,7 @@ def end_override(tree: Tree, root: Path, request: Request, which: str) -> Decisi
     )
 
 
-def end_ended(tree: Tree, root: Path, request: Request) -> Decision:
+def end_ended(tree: Tree, request: Request) -> Decision:
     """`override end [T] --ended`: every override past its end goes, of ENV/APP, ENV or everything.
 
     Raises InvalidInput and Refused with the problems of all of them at once.
@@ -157,7 +157,7 @@ def end_ended(tree: Tree, root: Path, request: Request) -> Decision:
         raise InvalidInput(problems)
     if not over:
         return Decision(END, one, "no override is past its end", None, None, None)
-    afters, lines, notes = _all_without(tree, root, fleet, over)
+    afters, lines, notes = _all_without(tree, fleet, over)
     count = sum(map(len, over.values()))
     says = f"{_counted(count, 'override')} past {'its' if count == 1 else 'their'} end removed: {', '.join(map(str, over))}"
     message = message_of(
@@ -173,7 +173,7 @@ def end_ended(tree: Tree, root: Path, request: Request) -> Decision:
 
 
 def _all_without(
-    tree: Tree, root: Path, fleet: Fleet, over: Mapping[Target, Sequence[int]]
+    tree: Tree, fleet: Fleet, over: Mapping[Target, Sequence[int]]
 ) -> tuple[list[_After], list[str], tuple[str, ...]]:
     """Every target without the overrides of these numbers; a line for each that goes; what comes back into force."""
     afters: list[_After] = []
@@ -187,7 +187,7 @@ def _all_without(
         written = _said_before(tree, overrides_file(str(target)))
         kept = [one for index, one in enumerate(written, 1) if index not in numbers]
         try:
-            afters.append(_after(tree, root, fleet, target, kept, END))
+            afters.append(_after(tree, fleet, target, kept, END))
         except InvalidInput as error:
             wrong += error.problems
         except Refused as error:
@@ -266,7 +266,7 @@ def _beside(known: Sequence[tuple[Override, MarkedMap]], asked: Assigned, until:
     return replaced, notes
 
 
-def _after(tree: Tree, root: Path, fleet: Fleet, target: Target, said: Sequence[Any], transition: str) -> _After:
+def _after(tree: Tree, fleet: Fleet, target: Target, said: Sequence[Any], transition: str) -> _After:
     """The target with these overrides.
 
     Raises InvalidInput where it cannot be so, Refused where values.yaml is stale before: that would hide in the change.
@@ -278,7 +278,7 @@ def _after(tree: Tree, root: Path, fleet: Fleet, target: Target, said: Sequence[
     overlay = OverlayTree(tree, {file: text})
     values = render_one(fleet, target)[1]
     rendered, changed = render_one(Fleet(overlay), target)
-    problems = wrong_objects(overlay, root, rendered)[0] if rendered.changed else []
+    problems = wrong_objects(overlay, rendered)[0] if rendered.changed else []
     if problems:
         raise InvalidInput(problems)
     changes = (change(tree, file, text), change(tree, target.values, rendered.text.encode()))

@@ -97,7 +97,7 @@ def rollback(situation: Situation, request: Request, hold: bool, root: Path) -> 
     back = release is not None and release.candidate is None
 
     def remarks(values: str) -> list[str]:
-        return other_than_then(root, situation.target, values, bundle) if back else []
+        return other_than_then(situation.tree, root, situation.target, values, bundle) if back else []
 
     return Planned(move, gates, bundle, urgent=True, remarks=remarks, needed=needed)
 

@@ -22,7 +22,8 @@ from bento_gitops.model.shape import Shape, shape_of
 from bento_gitops.model.values import ChartDefaults, Values
 from bento_gitops.model.versions import in_order, is_version
 from bento_gitops.rendering.chart_keys import Gap, gap_of
-from bento_gitops.repository.files import Tree, WorkingTree, inside
+from bento_gitops.repository.files import GitTree, OverlayTree, Tree, WorkingTree, inside
+from bento_gitops.tools import git
 
 SCHEMA = "values.schema.json"
 PIN_ANOTHER = "a release never changes: pin another version, or work with the bento-gitops that this one came with"
@@ -163,8 +164,15 @@ def on_disk(tree: Tree, folder: str, scratch: Path) -> Path:
     return target
 
 
-def links(root: Path, folder: str) -> list[str]:
-    """The symbolic links in a folder on disk, at any depth. What they point to can change, or lie on another machine."""
+def links(tree: Tree, folder: str) -> list[str]:
+    """The symbolic links in a folder, at any depth. What they point to can change, or lie on another machine."""
+    if isinstance(tree, OverlayTree):
+        return links(tree.base, folder)
+    if isinstance(tree, GitTree):
+        entries = ((path, tree.entry(path)) for path in tree.glob(f"{folder}/**/*"))
+        return [path for path, entry in entries if entry and entry.mode == git.LINK]
+    assert isinstance(tree, WorkingTree), "there are three kinds of trees"
+    root = tree.root
     found: list[str] = []
     for at, folders, files in os.walk(root / folder):
         found += [Path(at, name).relative_to(root).as_posix() for name in (*folders, *files) if Path(at, name).is_symlink()]
