@@ -434,3 +434,24 @@ def test_on_a_terminal_canary_run_shows_tracks_steps_and_what_it_waits_for(olivi
         "in 12 s",
     ):
         assert words in text, text
+
+
+def test_the_body_for_files_is_that_of_the_change_and_the_next_command_goes_the_same_way(
+    olivia: Operator, tmp_path: Path
+) -> None:
+    body = tmp_path / "body.md"
+    olivia.run("promote", PROD, "1.1.0", "--break-glass", "not about gates", "--pr-body", str(body))
+    assert "becomes the candidate" in body.read_text("utf-8")
+    olivia.clone.git("restore", ".")
+    told = olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    assert "next: bento-gitops canary prepare prod/support-tickets 1 --push" in told.out
+
+
+def test_a_step_says_why_it_takes_a_candidate_back(olivia: Operator) -> None:
+    olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
+    olivia.change("canary", "prepare", PROD)
+    olivia.change("canary", "shift", PROD)
+    olivia.later(minutes=1)
+    said = olivia.step("prod", errors=0.5).out
+    assert "why: 50.00% of its requests fail, above 2.00%" in said
+    assert "next:" not in olivia.step("prod").out, "there is nothing to do by hand"

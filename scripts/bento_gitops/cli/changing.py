@@ -253,6 +253,8 @@ def told(carried: Carried, options: Options) -> None:
         console.document(as_document(carried, options))
         return
     console.line(f"{decision.target}: {decision.says}", "bold" if decision.proposal else "")
+    if decision.step is not None and decision.proposal is not None:
+        console.line(f"  why: {decision.step.reason}")
     told_gates(decision.gates)
     for note in decision.notes:
         console.note(f"note: {note}")
@@ -262,10 +264,13 @@ def told(carried: Carried, options: Options) -> None:
         for path in paths:
             console.line(f"  {word}: {path}")
     told_delivered(delivered, options)
-    if decision.next and not options.dry_run:
-        console.line(f"next: {decision.next[0]}")
+    waits = decision.step is not None and decision.proposal is None
+    if decision.next and not options.dry_run and not waits:
+        # Where this change went, the next one will go too.
+        way = " --push" if options.push else " --commit" if options.commit else ""
+        console.line(f"next: {decision.next[0]}{way}")
         for other in decision.next[1:]:
-            console.line(f"  or: {other}")
+            console.line(f"  or: {other}{way}")
 
 
 def told_gates(gates: Iterable[Gate]) -> None:

@@ -45,20 +45,21 @@ def carry_out(
     Raises what `decide` and `deliver` raise.
     """
     made: list[Decision] = []
+    bodies: list[str] = []
 
     def propose(tree: Tree) -> Proposal | None:
         made.append(decide(tree))
+        if wants_body or where.to == "pr":
+            # Now: once files are written, the working tree before the change is no more.
+            bodies.append(body_of(made[-1], request))
         return made[-1].proposal
 
-    def body() -> str:
-        return body_of(made[-1], request)
-
-    how = how_of(where, lambda _tree, _proposal: branch_of(made[-1]), lambda _tree, _proposal: body())
+    how = how_of(where, lambda _tree, _proposal: branch_of(made[-1]), lambda _tree, _proposal: bodies[-1])
     if dry_run:
         propose(base_of(root, how))
-        return Carried(made[-1], Delivered(), body() if wants_body else "")
+        return Carried(made[-1], Delivered(), bodies[-1] if bodies else "")
     delivered = deliver(root, propose, how)
-    return Carried(made[-1], delivered, body() if wants_body else "")
+    return Carried(made[-1], delivered, bodies[-1] if bodies else "")
 
 
 def tree_of(root: Path, where: Where) -> Tree:
@@ -105,7 +106,7 @@ def body_of(decision: Decision, request: Request) -> str:
         return decision.body
     before, after = decision.trees
     wanted = decision.target.environment if isinstance(decision.target, Several) else str(decision.target)
-    review = compare(before, after, wanted, base="before")
+    review = compare(before, after, wanted, base="what is there now")
     title = f"{decision.target}: {decision.transition}. {decision.says[:1].upper()}{decision.says[1:]}."
     return body(
         review,
