@@ -145,3 +145,11 @@ def test_a_push_is_decided_by_the_clock_and_a_trial_by_any_time(
     assert Repository(tmp_path / "origin.git").subjects("main") == ["Start"]
     olivia.run(*words, "--push", "--now", timestamp(datetime.now(UTC)))
     assert len(Repository(tmp_path / "origin.git").subjects("main")) == 2
+
+
+def test_status_says_that_a_release_is_of_the_future(olivia: Operator) -> None:
+    ahead = timestamp(olivia.now + timedelta(days=1))
+    olivia.run("hold", PROD, "1.1.0", "--reason", "x", "--commit", "--now", ahead)
+    now = timestamp(olivia.now)
+    assert "release.yaml is of the future (since; by 24h): a clock was wrong" in olivia.run("status", PROD, "--now", now).err
+    assert "of the future" not in olivia.run("status", PROD, "--now", ahead).err

@@ -10,6 +10,7 @@ from bento_gitops.model.release import Release
 from bento_gitops.operations.deciding import next_commands
 from bento_gitops.operations.render import render_one
 from bento_gitops.operations.situation import Situation
+from bento_gitops.releasing.clocks import of_the_future
 from bento_gitops.releasing.states import State, removable, state_of, swaps_back
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet, Target
@@ -58,6 +59,8 @@ def _attention(situation: Situation, release: Release, now: datetime, *, stale: 
     found: list[str] = []
     if stale:
         found.append("values.yaml is stale: run `bento-gitops render`, and commit it")
+    if ahead := of_the_future(release, now):
+        found.append(ahead)
     if release.rollback:
         found.append(f"a rollback waits for its second part ({release.rollback.by}: {release.rollback.reason})")
     if release.break_glass:
