@@ -42,7 +42,7 @@ def test_a_wrong_use_ends_with_2_and_says_what_is_missing(rendered, run, argumen
 def test_an_override_that_ended_is_told_and_ends(rendered, run) -> None:
     told = run("override", "list", "--now", "2026-12-01T02:00:00Z").stdout
     assert f"{MIN}=6" in told and "launch-day load" in told and "ml-oncall" in told
-    assert f"{PROD}: override 1 ended 2h ago and still counts: bento-gitops override end {PROD} 1" in told
+    assert f"{PROD}: override 1 ended 2h ago and still counts: bento-gitops override end {PROD} {MIN}" in told
     (one,) = json.loads(run("override", "list", "--json", *NOW).stdout)
     assert (one["ended"], one["settings"][0]["state"], one["left_seconds"]) == (False, "in force", 20 * 86400 + 15 * 3600)
     trial = run("override", "end", "--ended", "--dry-run", "--now", "2026-12-01T02:00:00Z").stdout

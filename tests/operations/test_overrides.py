@@ -100,7 +100,7 @@ def test_the_first_override_makes_the_file_and_the_values_that_follow(olivia: Op
     message = decision.proposal.message
     assert message.startswith(f"{PROD}: override {MIN}\n") and "Why: a launch" in message
     assert "Bento-Gitops-Transition: override\n" in message and "Bento-Gitops-Until: 2026-11-10T17:00:00Z\n" in message
-    assert decision.next == (f"bento-gitops override end {PROD} 1",)
+    assert decision.next == (f"bento-gitops override end {PROD} {MIN}",)
 
 
 def test_what_an_override_hides_is_told_by_value_layer_and_line(olivia: Operator) -> None:
@@ -251,6 +251,13 @@ def test_which_override_is_meant_must_be_plain(olivia: Operator, which: str, wor
     with pytest.raises(Refused) as caught:
         olivia.ends(which)
     assert words in str(caught.value)
+
+
+def test_an_override_is_called_by_what_it_alone_says_and_by_its_number_where_there_is_no_such_thing(olivia: Operator) -> None:
+    olivia.sets(f"{MIN}=6", "labels.owner=me", length="24h")
+    assert olivia.wants(f"{MIN}=7", length="1h").next == (f"bento-gitops override end {PROD} 2",)
+    assert olivia.sets(f"{MIN}=7", f"{MAX}=9", length="1h").next == (f"bento-gitops override end {PROD} {MAX}",)
+    assert [one.name for one in olivia.lists()] == ["labels.owner", MAX]
 
 
 def test_where_there_is_none_nothing_ends(olivia: Operator) -> None:

@@ -62,3 +62,26 @@ def test_a_release_of_the_chart_looks_for_links_where_it_is_made(olivia: Operato
     olivia.clone = behind
     said = olivia.run("chart", "release", "0.9.0", "--push", "--dry-run", code=4).err
     assert "charts/bento-serving/templates/mine.yaml: a chart has no symbolic links" in said
+
+
+def test_a_number_of_an_override_is_the_one_that_was_counted_here_or_none(olivia: Operator, behind: Repository) -> None:
+    """Between `list` and `end`, somebody else ended the first and set another one."""
+    first, second, third = (
+        f"services.{name}.scaling.min_replicas" for name in ("EmbeddingRunner", "SupportTickets", "ClassifierRunner")
+    )
+
+    def sets(setting: str) -> None:
+        olivia.change("override", "set", PROD, setting, "--for", "8h", "--reason", "a launch")
+
+    sets(f"{first}=4")
+    sets(f"{second}=5")
+    behind.git("pull", "--quiet")
+    olivia.change("override", "end", PROD, "1")
+    sets(f"{third}=3")
+    olivia.clone = behind
+    said = olivia.change("override", "end", PROD, "2", code=4).err
+    assert (
+        f"override 2 of your files is another one where this is decided (found {second}=5 in your files, {third}=3 there)" in said
+    )
+    assert f"override 1 is ended: {second}=5" in olivia.change("override", "end", PROD, second).out
+    assert "1 is ended" in olivia.change("override", "end", PROD, "1").out, "this clone is brought along, so its numbers count"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -123,7 +124,8 @@ def _print(found: list[Standing]) -> None:
     for one in found:
         words = f"{one.target}: override {one.number}"
         if one.ended:
-            over = f"ended {duration(-one.left)} ago and still counts: bento-gitops override end {one.target} {one.number}"
+            todo = f"bento-gitops override end {one.target} {shlex.quote(one.name)}"
+            over = f"ended {duration(-one.left)} ago and still counts: {todo}"
             console.line(f"{words} {over}", "bold red")
         else:
             console.line(f"{words} counts for {duration(one.left)} more")
@@ -134,6 +136,7 @@ def _as_json(one: Standing) -> dict[str, object]:
         "environment": one.target.environment,
         "application": one.target.application,
         "number": one.number,
+        "name": one.name,
         "file": one.place.file,
         "line": one.place.line,
         "settings": [_setting(setting) for setting in one.settings],

@@ -39,7 +39,9 @@ class Standing:
 
     target: Target
     number: int
-    """As `override end` takes it: its place in the file, from 1."""
+    """Its place in the file, from 1."""
+    name: str
+    """As `override end` takes it in a command to copy."""
     place: Place
     settings: tuple[Setting, ...]
     reason: str
@@ -73,10 +75,12 @@ def _of(fleet: Fleet, target: Target, now: datetime) -> Iterator[Standing]:
     if file is None:
         return
     values = render_one(fleet, target)[1]
-    for number, (entry, fragment) in enumerate(entries(file), 1):
+    known = list(entries(file))
+    for number, (entry, fragment) in enumerate(known, 1):
         yield Standing(
             target,
             number,
+            name_of([fragment for _, fragment in known], number),
             fragment.place,
             tuple(_settings(values, fragment)),
             entry.reason,
@@ -84,6 +88,15 @@ def _of(fleet: Fleet, target: Target, now: datetime) -> Iterator[Standing]:
             entry.expires,
             moment(entry.expires) - now,
         )
+
+
+def name_of(fragments: Sequence[MarkedMap], number: int) -> str:
+    """What an override is called by: a path that no other one says, for a number is another one's when one before it ends; where
+    there is no such path, the number."""
+    said = [[path for path, _, _ in said_in(fragment)] for fragment in fragments]
+    others = [path for index, paths in enumerate(said, 1) if index != number for path in paths]
+    alone = (path for path in said[number - 1] if not any(other[: len(path)] == path for other in others))
+    return next((pointer(path) for path in alone), str(number))
 
 
 def _settings(values: ResolvedMap, fragment: MarkedMap) -> Iterator[Setting]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,12 +22,13 @@ from bento_gitops.model.files import Override, Overrides
 from bento_gitops.model.layout import overrides_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
 from bento_gitops.operations.deciding import Decision, Request, Several, opened, stale_before, wrong_objects
+from bento_gitops.operations.override_list import name_of
 from bento_gitops.operations.render import Rendered, render_one
 from bento_gitops.operations.situation import Situation
 from bento_gitops.releasing.message import BY, PREFIX, REASON, TARGET, TRANSITION, message_of, one_line
 from bento_gitops.repository.changes import Change, Proposal, change
 from bento_gitops.repository.editing import edited, fresh
-from bento_gitops.repository.files import OverlayTree, Tree, contents
+from bento_gitops.repository.files import OverlayTree, Tree, WorkingTree, contents
 from bento_gitops.repository.fleet import Fleet, Target
 from bento_gitops.reviewing.values import ValueChange, compared
 
@@ -96,14 +98,14 @@ def set_override(tree: Tree, request: Request, wish: Wish) -> Decision:
         release,
         Proposal(after.changes, message, contents(tree, [file])),
         notes=(*notes, *_hidden(after.differences), *_as_before(what_if, after.differences, wish), *_new(after, situation)),
-        next=(f"bento-gitops override end {target} {len(kept) + 1}",),
+        next=(f"bento-gitops override end {target} {_called(after, target, len(kept) + 1)}",),
         trees=(tree, _with(tree, after.changes)),
         branch=_branch(paths),
     )
 
 
 def end_override(tree: Tree, root: Path, request: Request, which: str) -> Decision:
-    """`override end ENV/APP INDEX|PATH`: one override less.
+    """`override end ENV/APP INDEX|PATH`: one override less. A number is one of the files in `root`, where people counted.
 
     Raises Refused where it is not one that is meant.
     """
@@ -112,6 +114,8 @@ def end_override(tree: Tree, root: Path, request: Request, which: str) -> Decisi
     known = _known(situation.fleet, target)
     index = _meant(file, known, which, target)
     entry, fragment = known[index - 1]
+    if which.isdecimal():
+        _require_counted(WorkingTree(root), index, known, target)
     kept = [one for number, one in enumerate(_said_before(tree, file), 1) if number != index]
     after = _after(tree, situation.fleet, target, kept, END)
     says = f"override {index} is ended: {_words(fragment)}"
@@ -323,6 +327,28 @@ def _meant(file: str, known: Sequence[tuple[Override, MarkedMap]], which: str, t
         todo = f"name one by its number: bento-gitops override end {target} {found[-1]}"
         raise Refused([Problem(Place(file), END, f"overrides {' and '.join(map(str, found))} say this", f"'{which}'", todo)])
     return found[0]
+
+
+def _require_counted(here: Tree, index: int, known: Sequence[tuple[Override, MarkedMap]], target: Target) -> None:
+    """Raises Refused where the number stands for another override in the files in which somebody counted: in the tree that is
+    decided on, others may have come and gone since."""
+    seen = _known(Fleet(here), target)
+    entry, fragment = known[index - 1]
+    counted = seen[index - 1] if index <= len(seen) else None
+    if counted is not None and counted[0] == entry:
+        return
+    found = f"{_words(counted[1]) if counted else 'none'} in your files, {_words(fragment)} there"
+    todo = f"name it by a path that it says, or look again: git pull && bento-gitops override list {target}"
+    wrong = f"override {index} of your files is another one where this is decided"
+    raise Refused([Problem(Place(overrides_file(str(target))), END, wrong, found, todo)])
+
+
+def _called(after: _After, target: Target, number: int) -> str:
+    """What a command calls an override of a target that comes to be."""
+    text = after.changes[0].after
+    assert text, "it has the one that was set"
+    found = read(text, overrides_file(str(target)), Overrides)
+    return shlex.quote(name_of([fragment for _, fragment in entries(found)], number))
 
 
 def _hidden(differences: Sequence[ValueChange]) -> Iterator[str]:
