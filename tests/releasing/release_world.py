@@ -63,7 +63,7 @@ class Sizes:
             for name, minimum in self.minimum.items():
                 component: ResolvedMap = {"scaling": {"min_replicas": _leaf(minimum), "max_replicas": _leaf(self.maximum)}}
                 leaf = leaf_at(
-                    with_capacity(component, name, track, release, NOWHERE, least, problems), ("scaling", "min_replicas")
+                    with_capacity(component, name, track, release, NOWHERE, least, [], problems), ("scaling", "min_replicas")
                 )
                 assert leaf is not None
                 result[track, name] = 0 if cold else int(str(leaf.value))
