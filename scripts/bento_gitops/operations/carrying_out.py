@@ -12,6 +12,7 @@ from bento_gitops.releasing.message import one_line
 from bento_gitops.repository.changes import Proposal
 from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, Text, base_of, deliver
 from bento_gitops.repository.files import Tree
+from bento_gitops.tools.git import branch_name
 
 Decide = Callable[[Tree], Decision]
 To = Literal["files", "commit", "push", "pr"]
@@ -93,8 +94,8 @@ def branch_of(decision: Decision) -> str:
     end = decision.branch or f"{decision.transition}-{release.tracks[track].bundle if release else 'application'}"
     if isinstance(decision.target, Several):
         # Git has no branch below another: prod/render would leave no place for those of an application `render`.
-        return f"bento-gitops/{decision.target.environment or 'all'}.{end}"
-    return f"bento-gitops/{decision.target}/{end}"
+        return branch_name(f"bento-gitops/{decision.target.environment or 'all'}.{end}")
+    return branch_name(f"bento-gitops/{decision.target}/{end}")
 
 
 def body_of(decision: Decision, request: Request) -> str:

@@ -16,6 +16,7 @@ from bento_gitops.repository.delivery import Delivered, Files, base_of, deliver
 from bento_gitops.repository.files import Tree
 from bento_gitops.reviewing.body import body
 from bento_gitops.reviewing.review import Review
+from bento_gitops.tools.git import branch_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def carry_out_release(root: Path, version: str, where: Where, *, by: str, reason
     def text(_tree: Tree, proposal: Proposal) -> str:
         return f"{proposal.message.partition(chr(10))[2].strip()}\n\nNo environment runs it before it is pinned there.\n"
 
-    how = how_of(where, f"bento-gitops/chart-{version}", text)
+    how = how_of(where, branch_name(f"bento-gitops/chart-{version}"), text)
     if not dry_run and not isinstance(how, Files):
         delivered = deliver(root, decide, how)
         return ReleaseDone(made[-1], delivered)
@@ -70,7 +71,7 @@ def carry_out_pin(root: Path, request: PinRequest, where: Where, *, dry_run: boo
     def text(_tree: Tree, _proposal: Proposal) -> str:
         return _body(made[-1], _review(made[-1]), request)
 
-    how = how_of(where, f"bento-gitops/{request.environment}/chart-{request.version or 'unpinned'}", text)
+    how = how_of(where, branch_name(f"bento-gitops/{request.environment}/chart-{request.version or 'unpinned'}"), text)
     if dry_run:
         decide(base_of(root, how))
         delivered = Delivered()

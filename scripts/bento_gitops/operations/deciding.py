@@ -220,6 +220,7 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
         tuple(notes),
         next_commands(Current(str(target), situation.file, move.after), situation.plan if situation.release else Plan()),
         (tree, after),
+        branch=f"{move.transition}-{move.bundle}" if move.bundle else "",
     )
 
 

@@ -96,7 +96,17 @@ def recorded(tree: Tree, request: Request, track: str) -> Decision:
     )
     proposal = Proposal((change(tree, path, text.encode()),), found, contents(tree, [situation.file, path]))
     overlay = OverlayTree(tree, {path: text.encode()})
-    return Decision("record", situation.target, says, release, release, proposal, notes=tuple(notes), trees=(tree, overlay))
+    return Decision(
+        "record",
+        situation.target,
+        says,
+        release,
+        release,
+        proposal,
+        notes=tuple(notes),
+        trees=(tree, overlay),
+        branch=f"record-{tag}",
+    )
 
 
 def _evidence_text(tree: Tree, path: str, evidence: Evidence) -> str:

@@ -51,7 +51,9 @@ def one_line(text: str) -> str:
 
 
 def _bundle(move: Move) -> str:
-    """The bundle that a transition is about: the candidate's, else the one that gets the requests."""
+    """The bundle that a transition is about: the one that it names, the candidate's, else the one that gets the requests."""
+    if move.bundle:
+        return move.bundle
     for release in (move.after, move.before):
         if release is not None and release.candidate is not None:
             return release.tracks[release.candidate].bundle

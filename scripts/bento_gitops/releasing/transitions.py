@@ -48,6 +48,8 @@ class Move:
     after: Release
     says: str
     """What it does, in a line."""
+    bundle: str = ""
+    """What it is about, where that is neither the candidate nor what gets the requests."""
 
     @property
     def changes(self) -> bool:
@@ -58,7 +60,7 @@ class Move:
         if not self.changes:
             return self
         glass = BrokenGlass(by=by, reason=reason, gates=gates)
-        return Move(self.transition, self.before, _with(self.after, break_glass=glass), self.says)
+        return Move(self.transition, self.before, _with(self.after, break_glass=glass), self.says, self.bundle)
 
 
 def install(current: Current, bundle: str, now: datetime) -> Move:
@@ -320,15 +322,15 @@ def hold(current: Current, bundle: str, now: datetime, *, by: str, reason: str) 
         todo = f"end the rollback first: {aborting}" if release.rollback else f"{aborting} takes it back and holds it"
         raise _refused(current, "hold", "this bundle is the candidate", bundle, todo)
     after = _next(release, now, held=_holding(release, bundle, by, reason, now))
-    return Move("hold", release, after, f"{bundle} is held: {reason}")
+    return Move("hold", release, after, f"{bundle} is held: {reason}", bundle)
 
 
 def unhold(current: Current, bundle: str, now: datetime) -> Move:
     release = _there(current, "unhold")
     held = {tag: said for tag, said in (release.held or {}).items() if tag != bundle}
     if held == (release.held or {}):
-        return Move("unhold", release, release, f"{bundle} is not held")
-    return Move("unhold", release, _next(release, now, held=held or None), f"{bundle} is no longer held")
+        return Move("unhold", release, release, f"{bundle} is not held", bundle)
+    return Move("unhold", release, _next(release, now, held=held or None), f"{bundle} is no longer held", bundle)
 
 
 def retire(current: Current, now: datetime, *, by: str, reason: str) -> Move:

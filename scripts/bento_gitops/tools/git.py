@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -324,6 +326,13 @@ def commits_between(root: Path, base: str, tip: str) -> list[str]:
 def is_branch_name(root: Path, name: str) -> bool:
     """Whether Git takes this for the name of a branch."""
     return not name.startswith("-") and _run(root, "check-ref-format", f"refs/heads/{name}").code == 0
+
+
+def branch_name(text: str) -> str:
+    """A text of names and versions as the name of a branch. What Git would not take in it is replaced; a mark of the text keeps
+    it apart from others that come to the same."""
+    fit = re.sub(r"\.(?=\.|lock(?:/|$))", "-", text)
+    return text if fit == text else f"{fit}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def changed_paths(root: Path, paths: Sequence[str]) -> dict[str, str]:
