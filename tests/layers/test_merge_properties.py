@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ Fragment = dict[str, Any]
 
 # The shape is fixed (a key is always a map, a list or a scalar), as the strict models make sure of before a merge.
 _COUNTS = st.integers(0, 9)
-_WORDS = st.text("abc01: #'\"\\é\n", max_size=6)
+# What looks like a time or a number, and is not quoted by PyYAML, the reader refuses: that is another test's.
+_WORDS = st.text("abc01: #'\"\\é\n", max_size=6).filter(lambda word: not re.fullmatch("[01:]+", word.strip()))
 _LISTS = st.lists(_WORDS, max_size=2)
 
 
