@@ -215,6 +215,12 @@ def test_a_standby_goes_only_when_somebody_saw_that_no_request_reaches_it() -> N
     assert _step(STANDBY, 60).deed == "retire-standby"
 
 
+def test_a_release_of_the_future_is_the_reason_to_wait() -> None:
+    ahead = _canary(5).model_copy(update={"since": timestamp(START + timedelta(days=1))})
+    found = _step(ahead, 11)
+    assert found.deed == "hold" and "future" in found.reason, found
+
+
 def test_a_candidate_with_requests_and_no_ready_pod_is_taken_back_when_a_node_would_be_gone_by_now() -> None:
     tracks = {
         "blue": ObservedTrack(bundle="1.0.0", ready={"Api": 9, "Runner": 9}),

@@ -11,6 +11,7 @@ from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Evidence, Observation
 from bento_gitops.model.release import Release
 from bento_gitops.releasing.analysis import judge
+from bento_gitops.releasing.clocks import of_the_future
 from bento_gitops.releasing.evidence import Binding, as_in_git, live_since, nobody_answers, not_ready
 from bento_gitops.releasing.gates import fresh
 from bento_gitops.releasing.plan import Plan
@@ -67,6 +68,8 @@ def next_step(
         return Step("abort", "; ".join(found.reasons))
     if release.paused is not None:
         return Step("hold", f"paused by {release.paused.by}: {release.paused.reason}")
+    if ahead := of_the_future(release, now):
+        return Step("hold", ahead)
     if moment(seen.at) < moment(track.shifted or release.since):
         return Step("hold", f"the observation is of {seen.at}, before what Git says now: no data is not success")
     if differs:
@@ -119,6 +122,8 @@ def next_step(
 
 
 def _without_candidate(release: Release, seen: Observation | None, why: str, now: datetime) -> Step:
+    if (ahead := of_the_future(release, now)) and len(release.tracks) > 1:
+        return Step("hold", f"no candidate; {ahead}")
     gone = removable(release, now)
     if gone and (seen is None or seen.weights is None):
         return Step(
