@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 from git_repositories import Repository
@@ -176,7 +177,7 @@ def test_a_bundle_that_staging_holds_gets_no_more_requests_in_prod(olivia: Opera
         ({"verification": {"track": "green", "passed": False, "checks": 2}}, "says two things"),
     ],
 )
-def test_a_slip_in_an_observation_takes_back_no_good_candidate(olivia: Operator, seen: dict[str, object], words: str) -> None:
+def test_a_slip_in_an_observation_takes_back_no_good_candidate(olivia: Operator, seen: dict[str, Any], words: str) -> None:
     olivia.change("promote", PROD, "1.1.0", "--break-glass", "not about gates")
     file = olivia.observe("prod", **seen)
     assert words in olivia.change("canary", "step", PROD, "--observation", file, code=1).err

@@ -145,8 +145,8 @@ def test_more_pods_than_max_replicas_is_an_error_that_names_both_places(fleet) -
     with pytest.raises(InvalidInput) as caught:
         fleet.render("prod")
     assert (
-        f"{ENVIRONMENT}:12: tracks.green: EmbeddingRunner needs 9 pods (candidate: at least live_min_replicas), above max_replicas,"
-        " which is 8 (environments/prod/support-tickets/config.yaml:11) (found 9); raise max_replicas"
+        f"{ENVIRONMENT}:12: tracks.green: EmbeddingRunner needs 9 pods (candidate: at least live_min_replicas),"
+        " above max_replicas, which is 8 (environments/prod/support-tickets/config.yaml:11) (found 9); raise max_replicas"
     ) in str(caught.value)
 
 
