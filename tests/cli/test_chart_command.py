@@ -47,7 +47,7 @@ def test_a_release_and_its_pin_travel_from_the_files_to_the_objects_of_prod(clon
     assert lines[:4] == [
         "prod: chart 0.0.9 -> 0.2.0",
         "  pass        chart: prod takes from no other environment",
-        "  pass        freeze: no freeze",
+        "  pass        freeze: no freeze is set up",
         f"  changed: {PROD_FILE}",
     ]
     assert "support-tickets" in pinned.stdout

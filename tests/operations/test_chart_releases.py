@@ -361,15 +361,41 @@ def test_a_pin_changes_one_line_of_people_and_keeps_their_comments(released_flee
 
 def test_a_pin_renders_every_application_of_its_environment_and_no_other(released_fleet) -> None:
     config = "environments/prod/support-tickets/config.yaml"
-    add_release(released_fleet.root, "0.4.0", without("timeout", "ResolvedRouting"))
+    # 30 is what every component has anyway: a chart that does not know the setting does the same.
+    for path in (config, *(f"bundles/support-tickets/{tag}.yaml" for tag in ("1.0.0", "1.1.0"))):
+        released_fleet.put(path, re.sub(r"timeout: \d+(?!s)\b", "timeout: 30", released_fleet.text(path)))
+    released_fleet.render()
+    add_release(released_fleet.root, "0.4.0", without("timeout", "ResolvedRouting", "Traffic"))
     with pytest.raises(InvalidInput, match=r":16: routing\.timeout: the chart 0\.4\.0 that prod pins"):
         pin(released_fleet, "prod", "0.4.0")
     assert "chart" not in yaml.safe_load(released_fleet.text(PROD_FILE))
     released_fleet.change(config, "routing: {timeout: 20s}\n", "")
+    released_fleet.render()
     made = pin(released_fleet, "prod", "0.4.0")
     assert made.proposal
     assert [change.path for change in made.proposal.effective()] == [PROD_FILE, "environments/prod/support-tickets/values.yaml"]
     assert [one.changed for one in released_fleet.render().values()] == [False, False, False]
+
+
+def test_a_pin_does_not_take_other_changes_along_but_the_way_back_does_not_wait_for_them(released_fleet) -> None:
+    pin(released_fleet, "prod", "0.2.0")
+    config = "environments/prod/support-tickets/config.yaml"
+    released_fleet.change(config, "routing: {timeout: 20s}\n", "routing: {timeout: 25s}\n")
+    wrong = "values.yaml is not what its sources say, so this would bring more than the transition"
+    (problem,) = problems_of(Refused, pin, released_fleet, "prod", "0.3.0")
+    assert wrong in problem and "bento-gitops render prod/support-tickets" in problem
+    assert any(wrong.partition(",")[0] in note for note in pin(released_fleet, "prod", "0.1.0").notes)
+
+
+def test_a_pin_may_come_with_the_setting_that_needs_it(released_fleet) -> None:
+    add_release(released_fleet.root, "0.4.0", without("timeout", "ResolvedRouting"))
+    config = "environments/prod/support-tickets/config.yaml"
+    released_fleet.change(config, "routing: {timeout: 20s}\n", "")
+    released_fleet.render()
+    pin(released_fleet, "prod", "0.4.0")
+    released_fleet.put(config, released_fleet.text(config) + "routing: {timeout: 30s}\n")
+    add_release(released_fleet.root, "0.5.0")
+    assert pin(released_fleet, "prod", "0.5.0").after == "0.5.0"
 
 
 def test_what_is_pinned_already_changes_nothing(released_fleet) -> None:
@@ -419,7 +445,7 @@ def test_a_freeze_holds_for_charts_but_not_for_the_way_back(released_fleet) -> N
     pin(released_fleet, "prod", "0.2.0")
     saturday = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
     (problem,) = problems_of(Refused, pin, released_fleet, "prod", "0.3.0", saturday)
-    assert "gate freeze: does not pass (found frozen until 2026-11-22 00:00 UTC: weekend)" in problem
+    assert "gate freeze: does not pass (found frozen until 2026-11-23 00:00 UTC: weekend)" in problem
     assert pin(released_fleet, "prod", "0.1.0", saturday).after == "0.1.0"
     broken = pin(released_fleet, "prod", "0.3.0", saturday, break_glass="a hole\nin 0.2.0")
     assert broken.proposal

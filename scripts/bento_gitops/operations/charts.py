@@ -100,7 +100,7 @@ def _next(fleet: Fleet, version: str) -> tuple[str, ...]:
     following: list[str] = []
     for name in fleet.environments():
         own = read_environment(fleet, name)
-        if own.value.chart and ahead_of_source(fleet, own, name, version).outcome == "passed":
+        if own.value.chart and ahead_of_source(fleet, name, version).outcome == "passed":
             following.append(f"bento-gitops chart pin {name} {version}")
     return tuple(following) or (f"bento-gitops chart pin ENV {version}",)
 
@@ -335,7 +335,7 @@ def _raised_too_early(root: Path, base: str, fleet: Fleet) -> Iterator[Problem]:
             own = read_environment(fleet, name)
             then = read_environment(before, name).value.chart if name in before.environments() else None
             pin = own.value.chart
-            gate = ahead_of_source(fleet, own, name, pin.version) if pin and pin != then else None
+            gate = ahead_of_source(fleet, name, pin.version) if pin and pin != then else None
         except InvalidInput:
             continue  # the file now is told of already; that of the base is not here to be mended
         if gate and gate.outcome == "failed":

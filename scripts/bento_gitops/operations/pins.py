@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +13,8 @@ from bento_gitops.model.files import Environment
 from bento_gitops.model.gate import Gate
 from bento_gitops.model.layout import CHART, RELEASES, environment_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
-from bento_gitops.model.rollout import Promotion
 from bento_gitops.model.versions import order_of
+from bento_gitops.operations.deciding import stale_before
 from bento_gitops.operations.render import Rendered, render_fleet
 from bento_gitops.releasing import gates as gating
 from bento_gitops.releasing.message import BREAK_GLASS, BY, REASON, TARGET, TRANSITION, message_of, one_line
@@ -76,7 +77,7 @@ def pinned(tree: Tree, request: PinRequest) -> Pin:
     """The environment with its pin, and the values of its applications for that chart; nothing is written.
 
     Raises InvalidInput for what is not there, and for values that the chart does not take. Raises Refused where a gate fails, or
-    where an environment that extends this one must be pinned first.
+    where values are stale before, or an environment that extends this one must be pinned first.
     """
     from bento_gitops.repository.editing import edited
 
@@ -86,7 +87,9 @@ def pinned(tree: Tree, request: PinRequest) -> Pin:
     before = own.value.chart.version if own.value.chart else None
     _require_release(fleet, version)
     _require_no_left_behind(fleet, environment, version)
-    gates = tuple(_gates(fleet, own, request, before)) if version != before else ()
+    back = bool(before and version and order_of(version) < order_of(before))
+    stale = _stale_before(fleet, environment, back)
+    gates = tuple(_gates(fleet, request, back)) if version != before else ()
     failed = gating.failing(gates)
     if failed and not request.break_glass:
         raise gating.refusal(gates, environment_file(environment))
@@ -108,7 +111,7 @@ def pinned(tree: Tree, request: PinRequest) -> Pin:
             OverlayTree(tree, {one.path: one.before for one in changes}),
             OverlayTree(tree, {one.path: one.after for one in changes}),
         ),
-        tuple(dict.fromkeys(note for one in rendered for note in one.notes)),
+        tuple(dict.fromkeys((*stale, *(note for one in rendered for note in one.notes)))),
         _next(fleet, environment, version),
     )
 
@@ -148,7 +151,7 @@ def _next(fleet: Fleet, environment: str, version: str | None) -> tuple[str, ...
     for name in fleet.environments():
         other = read_environment(fleet, name)
         pin = other.value.chart
-        source = _source(fleet, other)
+        source = _source(fleet, name)
         if source and source[0] == environment and pin and order_of(pin.version) < order_of(version):
             following.append(f"bento-gitops chart pin {name} {version}")
     return tuple(following)
@@ -185,27 +188,21 @@ def _require_no_left_behind(fleet: Fleet, environment: str, version: str | None)
         raise Refused(problems)
 
 
-def _promotion(fleet: Fleet, own: Read[Environment]) -> Promotion | None:
-    """What must hold before something comes here: its own rules, else those of the environment that it extends."""
-    bases = [read_environment(fleet, own.value.extends)] if own.value.extends else []
-    return next((here.value.promotion for here in (own, *bases) if here.value.promotion), None)
-
-
-def _source(fleet: Fleet, own: Read[Environment]) -> tuple[str, str | None] | None:
+def _source(fleet: Fleet, environment: str) -> tuple[str, str | None] | None:
     """The environment that bundles come from, `promotion.from`, and the chart that it pins."""
-    promotion = _promotion(fleet, own)
+    promotion = fleet.promotion(environment)
     if promotion is None or promotion.source is None:
         return None
     there = read_environment(fleet, promotion.source).value.chart
     return promotion.source, there.version if there else None
 
 
-def ahead_of_source(fleet: Fleet, own: Read[Environment], environment: str, version: str | None) -> Gate:
+def ahead_of_source(fleet: Fleet, environment: str, version: str | None) -> Gate:
     """The gate `chart`: a release runs where bundles come from before it runs here.
 
     An environment without a pin runs what is newer than every release.
     """
-    source = _source(fleet, own)
+    source = _source(fleet, environment)
     if source is None:
         return Gate("chart", "passed", f"{environment} takes from no other environment")
     name, there = source
@@ -216,16 +213,23 @@ def ahead_of_source(fleet: Fleet, own: Read[Environment], environment: str, vers
     return Gate("chart", "failed", evidence, f"let it run there first: `bento-gitops {command}`")
 
 
-def _gates(fleet: Fleet, own: Read[Environment], request: PinRequest, before: str | None) -> Iterator[Gate]:
-    yield ahead_of_source(fleet, own, request.environment, request.version)
-    if before and request.version and order_of(request.version) < order_of(before):
+def _gates(fleet: Fleet, request: PinRequest, back: bool) -> Iterator[Gate]:
+    yield ahead_of_source(fleet, request.environment, request.version)
+    if back:
         yield Gate("freeze", "passed", f"back to {request.version}, which needs no time of its own")
-        return
-    promotion = _promotion(fleet, own)
-    for window in (promotion.freeze if promotion else None) or ():
-        end = gating.frozen_until(window, request.now)
-        if end is not None:
-            until = end.strftime("%Y-%m-%d %H:%M %Z").strip()
-            yield Gate("freeze", "failed", f"frozen until {until}: {window.reason}", "wait, or --break-glass REASON")
-            return
-    yield Gate("freeze", "passed", "no freeze")
+    else:
+        yield gating.thawed(fleet.promotion(request.environment), request.now)
+
+
+def _stale_before(fleet: Fleet, environment: str, back: bool) -> list[str]:
+    """A note for each values.yaml that is stale already. Raises Refused with all of them, except on the way back: another change
+    must not hide among those of the chart."""
+    found: list[Problem] = []
+    for target in fleet.chosen(environment):
+        # A setting that only the next chart knows cannot be rendered before it is pinned; what is wrong afterwards is told then.
+        with contextlib.suppress(InvalidInput):
+            stale = stale_before(fleet, target, "chart pin")
+            found += [stale] if stale else []
+    if found and not back:
+        raise Refused(found)
+    return [f"{stale.place}: {stale.wrong}: see the difference" for stale in found]

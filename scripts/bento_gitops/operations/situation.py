@@ -16,7 +16,7 @@ from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, lea
 from bento_gitops.layers.overriding import ended
 from bento_gitops.layers.reading import Read
 from bento_gitops.layers.resolving import Resolution, Sources, resolve
-from bento_gitops.model.base import moment, timestamp
+from bento_gitops.model.base import moment
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.evidence import Evidence, Observation
 from bento_gitops.model.files import Environment, Overrides
@@ -28,6 +28,7 @@ from bento_gitops.releasing.evidence import Binding
 from bento_gitops.releasing.gates import Origin
 from bento_gitops.releasing.plan import Plan, plan_of
 from bento_gitops.releasing.states import Current, free_name
+from bento_gitops.releasing.transitions import install
 from bento_gitops.rendering.fingerprint import fingerprint
 from bento_gitops.rendering.values import build
 from bento_gitops.repository.files import OverlayTree, Tree
@@ -82,7 +83,8 @@ class Situation:
         """The sources if one track more (or a first one) ran this bundle, and that track: what the layers would say of it."""
         release = self.release
         if release is None:
-            release, track = first_release(tag, self.now), "blue"
+            release = install(self.current, tag, self.now).after
+            track = release.stable
         else:
             running = next((name for name, said in release.tracks.items() if said.bundle == tag), None)
             if running is not None:
@@ -126,7 +128,7 @@ class Situation:
         Raises InvalidInput where there is none.
         """
         application = self.target.application
-        promotion = self.environment.value.promotion
+        promotion = self.fleet.promotion(self.target.environment)
         if promotion is not None and promotion.source is not None:
             release = self.fleet.file(release_file(f"{promotion.source}/{application}"), Release, needed=False)
             if release is not None:
@@ -249,11 +251,6 @@ class Situation:
             most = int(str(high.value)) if high and high.value is not ABSENT else max(pods, least)
             result[component] = pods, least, most
         return result
-
-
-def first_release(tag: str, now: datetime) -> Release:
-    track = ReleasedTrack(bundle=tag, weight=100)
-    return Release(apiVersion="bento-gitops/v1", kind="Release", stable="blue", tracks={"blue": track}, since=timestamp(now))
 
 
 def content(release: Release) -> dict[str, Any]:

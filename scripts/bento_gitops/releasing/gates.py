@@ -82,7 +82,7 @@ def before_promotion(facts: Facts) -> list[Gate]:
         Gate("digest", "passed", f"{facts.bundle.image.repository}@{facts.bundle.image.digest[:19]}..."),
         *_evaluated(facts),
         *_proved(facts),
-        _thawed(facts),
+        thawed(facts.promotion, facts.now),
         *_free(facts),
         _overrides(facts),
         _renders(facts),
@@ -94,7 +94,7 @@ def before_raising(facts: Facts) -> list[Gate]:
     return [
         _live(facts),
         _unchanged(facts),
-        _thawed(facts),
+        thawed(facts.promotion, facts.now),
         *_free(facts),
         *_ready_to_rise(facts),
         _renders(facts),
@@ -245,12 +245,13 @@ def _proved(facts: Facts) -> Iterator[Gate]:
         yield Gate("soak", "passed", seen)
 
 
-def _thawed(facts: Facts) -> Gate:
-    windows = (facts.promotion.freeze if facts.promotion else None) or []
-    end = thaw(windows, facts.now)
+def thawed(promotion: Promotion | None, now: datetime) -> Gate:
+    """The gate `freeze`."""
+    windows = (promotion.freeze if promotion else None) or []
+    end = thaw(windows, now)
     if end is not None:
         until = end.strftime("%Y-%m-%d %H:%M %Z")
-        reasons = "; ".join(window.reason for window in windows if frozen_until(window, facts.now))
+        reasons = "; ".join(window.reason for window in windows if frozen_until(window, now))
         return Gate("freeze", "failed", f"frozen until {until}: {reasons}", "wait, or --break-glass REASON")
     return Gate("freeze", "passed", "no freeze" if windows else "no freeze is set up")
 

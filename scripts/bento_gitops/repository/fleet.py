@@ -19,6 +19,7 @@ from bento_gitops.model.files import Application, ConfigFile, Environment, Insta
 from bento_gitops.model.layout import CHART, bundle_file, environment_file, released_chart, values_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
+from bento_gitops.model.rollout import Promotion
 from bento_gitops.repository.charts import Charts
 from bento_gitops.repository.files import Tree
 
@@ -139,6 +140,19 @@ class Fleet:
                 if name.endswith(YAML):
                     self._own.setdefault(environment, []).append(name)
         return self._own
+
+    def promotion(self, environment: str) -> Promotion | None:
+        """What must hold before something comes to an environment: its own rules, else those of the one that it extends.
+
+        Raises InvalidInput.
+        """
+        own = self.file(environment_file(environment), Environment)
+        assert own, "needed"
+        if own.value.promotion is not None or own.value.extends is None:
+            return own.value.promotion
+        base = self.file(environment_file(own.value.extends), Environment)
+        assert base, "needed"
+        return base.value.promotion
 
     def unread(self, wanted: str | None) -> list[Problem]:
         """What is wrong with the files that no target reads, of ENV, ENV/APP or everything.
