@@ -11,7 +11,7 @@ from bento_gitops.model.layout import evidence_file
 from bento_gitops.model.problem import Place, Problem, Refused, did_you_mean
 from bento_gitops.operations.deciding import Decision, Request, nothing, observed, opened
 from bento_gitops.releasing import evidence as evidences
-from bento_gitops.releasing.gates import failing
+from bento_gitops.releasing.gates import failing, refusal
 from bento_gitops.releasing.message import BUNDLE, BY, TARGET, TRANSITION, message_of, one_line
 from bento_gitops.repository.changes import Proposal, change
 from bento_gitops.repository.editing import edited, fresh
@@ -54,6 +54,10 @@ def verify(tree: Tree, request: Request, track: str | None, *, record: bool) -> 
             "nobody checked" if check is None else f"{check.checks} checks, failed: {', '.join(check.failed) or 'none'}",
         ),
     ]
+    unlike = [gate for gate in gates[:2] if gate.outcome == "failed"]
+    if record and unlike:
+        # A failed check is evidence; what was seen of something else than Git says is none, and half of it would look like all.
+        raise refusal(unlike, situation.file)
     return replace(decision, gates=tuple(gates), good=not failing(gates))
 
 
