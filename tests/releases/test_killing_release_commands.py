@@ -72,6 +72,8 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(name: str, olivia: Operator,
         assert killer.run(whole.root, *arguments).code == 0
         new = state(whole)
         assert new != old
+        assert not [one for one in render(GitTree(whole.root, "HEAD"), None) if one.changed]
+        tried: set[str] = set()
         for step in every_step():
             here = copied(tmp_path, str(step))
             there = Origin(here.root.parent / "origin.git")
@@ -81,15 +83,17 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(name: str, olivia: Operator,
                 assert state(repository, ref) in (old, new)
             found = state(here)
             left.add("old" if found == old else "new" if found == new else "between")
-            if killed.mode:
-                assert not [one for one in render(GitTree(here.root, "HEAD"), None) if one.changed]
             if found not in (old, new):
                 assert killed.mode != "--push", "files come after the push, all at once"
                 completed(here, found, old, new)
-            again = killer.run(here.root, *arguments)
-            assert again.code in (0, 4), again.text
-            if again.code == 4:
-                assert "; " in again.text, "what to do"
+            reached = repr((found, here.status, here.head == there.git("rev-parse", "main"), state(there, "main")))
+            if reached not in tried:
+                # The same files, index and branches are the same start for a second try.
+                tried.add(reached)
+                again = killer.run(here.root, *arguments)
+                assert again.code in (0, 4), again.text
+                if again.code == 4:
+                    assert "; " in again.text, "what to do"
             shutil.rmtree(here.root.parent)
             if not outcome.killed:
                 assert outcome.code == 0, outcome.text
