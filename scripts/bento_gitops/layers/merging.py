@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, Plain, Reset, join, kind_of, plain
 from bento_gitops.model.problem import Place, Problem
@@ -195,3 +195,10 @@ def leaves_of(tree: Resolved, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         return
     for key, inner in tree.items():
         yield from leaves_of(inner, (*path, key))
+
+
+def plain_value(node: Resolved) -> Any:
+    """The node as plain maps and values; None where nothing is said."""
+    if isinstance(node, Leaf):
+        return None if node.value is ABSENT else node.value
+    return {key: plain_value(value) for key, value in node.items()}

@@ -45,7 +45,7 @@ def arrival(before: Fleet, after: Fleet, target: Target, text: str) -> Arrival:
     release = _release(after, target)
     places = {name: _line(release, target, name) for name in coming.tracks}
     problems = clashes(str(target), running, coming, places, direct=False)
-    if problems and _direct(after, target, coming.tracks[coming.stable].bundle):
+    if problems and _direct(after, target):
         problems = clashes(str(target), running, coming, places, direct=True)
     if not problems:
         return Arrival()
@@ -126,11 +126,11 @@ def _line(release: Read[Release] | None, target: Target, track: str) -> Place:
     return place_of(release.tree, "tracks", track, "weight") if release else Place(release_file(str(target)))
 
 
-def _direct(fleet: Fleet, target: Target, bundle: str) -> bool:
+def _direct(fleet: Fleet, target: Target) -> bool:
     """Whether the application asks for strategy direct and the environment allows it."""
-    situation = Situation(fleet.tree, target, moment("2000-01-01T00:00:00Z"), fleet)
+    situation = Situation(fleet, target, moment("2000-01-01T00:00:00Z"))
     try:
-        promotion = situation.promotion(bundle)
+        promotion = situation.promotion
         return situation.plan.strategy == "direct" and promotion is not None and bool(promotion.direct)
     except InvalidInput:
         return False  # sources that say nothing allow nothing

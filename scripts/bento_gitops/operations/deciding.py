@@ -134,7 +134,7 @@ def opened(tree: Tree, request: Request) -> Situation:
     fleet.chosen(environment)
     if Target(environment, application) not in fleet.targets() and not fleet.tags(application):
         fleet.chosen(request.target)
-    situation = Situation(tree, Target(environment, application), request.now, fleet)
+    situation = Situation(fleet, Target(environment, application), request.now)
     if request.observation is not None:
         _require_fitting(request.observation, situation)
     return situation
@@ -174,7 +174,7 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
         return nothing(move.transition, situation, move.says, None)
     text = _release_text(situation, move.after)
     overlay = OverlayTree(tree, {situation.file: text})
-    rendered = render_one(Fleet(overlay), target)[0]
+    rendered = render_one(situation.fleet.over({situation.file: text}), target)[0]
     notes = [*planned.notes]
     stale = stale_before(situation.fleet, target, move.transition) if situation.release is not None else None
     if stale is not None:
@@ -218,14 +218,14 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
         Proposal(changes, told, contents(tree, [situation.file])),
         tuple(found),
         tuple(notes),
-        next_commands(Current(str(target), situation.file, move.after), situation.plan if situation.release else Plan()),
+        next_commands(Current(str(target), situation.file, move.after), situation.plan),
         (tree, after),
         branch=f"{move.transition}-{move.bundle}" if move.bundle else "",
     )
 
 
 def nothing(transition: str, situation: Situation, says: str, found: Step | None) -> Decision:
-    following = next_commands(situation.current, situation.plan if situation.release else Plan())
+    following = next_commands(situation.current, situation.plan)
     release = situation.release
     steps = situation.plan.steps if release else ()
     return Decision(transition, situation.target, says, release, release, None, next=following, step=found, steps=steps)
@@ -269,8 +269,8 @@ def _facts(
         now=request.now,
         release=situation.release,
         bundle=situation.bundle(tag),
-        plan=situation.plan if situation.release else Plan(),
-        promotion=situation.promotion(tag),
+        plan=situation.plan,
+        promotion=situation.promotion,
         origin=situation.origin(tag),
         unchanged=unchanged,
         created=created,

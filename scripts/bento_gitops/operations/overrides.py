@@ -281,7 +281,7 @@ def _after(tree: Tree, fleet: Fleet, target: Target, said: Sequence[Any], transi
     text = _text(tree, file, said)
     overlay = OverlayTree(tree, {file: text})
     values = render_one(fleet, target)[1]
-    rendered, changed = render_one(Fleet(overlay), target)
+    rendered, changed = render_one(fleet.over({file: text}), target)
     problems = wrong_objects(overlay, rendered)[0] if rendered.changed else []
     if problems:
         raise InvalidInput(problems)

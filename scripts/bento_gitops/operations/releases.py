@@ -12,7 +12,6 @@ from bento_gitops.operations.earlier import other_than_then
 from bento_gitops.operations.situation import Situation
 from bento_gitops.releasing import gates as gating
 from bento_gitops.releasing import transitions
-from bento_gitops.releasing.plan import Plan
 from bento_gitops.releasing.states import swaps_back
 
 
@@ -23,7 +22,7 @@ def promote(situation: Situation, request: Request, bundle: str) -> Planned:
         move = transitions.install(situation.current, bundle, request.now)
     else:
         plan = situation.plan
-        promotion = situation.promotion(bundle)
+        promotion = situation.promotion
         if plan.strategy == "direct" and not (promotion and promotion.direct):
             allowed = f"environments/{situation.target.environment}/environment.yaml"
             wrong = "rollout.strategy is direct, which this environment does not allow"
@@ -63,29 +62,26 @@ def shift(situation: Situation, request: Request, weight: int | None) -> Planned
 
 def finish(situation: Situation, request: Request) -> Planned:
     release = situation.release
-    plan = situation.plan if release else Plan()
-    move = transitions.finish(situation.current, plan, request.now)
+    move = transitions.finish(situation.current, situation.plan, request.now)
     assert release and release.candidate, "else the transition refused"
     return Planned(move, gating.before_finish, release.tracks[release.candidate].bundle)
 
 
 def abort(situation: Situation, request: Request, hold: bool) -> Planned:
     reason = request.reason or "aborted"
-    plan = situation.plan if situation.release else Plan()
-    move = transitions.abort(situation.current, plan, request.now, by=request.by, reason=reason, hold=hold)
+    move = transitions.abort(situation.current, situation.plan, request.now, by=request.by, reason=reason, hold=hold)
     return Planned(move, urgent=True)
 
 
 def rollback(situation: Situation, request: Request, hold: bool, root: Path) -> Planned:
     """`rollback`: back to what ran before; in one commit where pods for it are there."""
     release = situation.release
-    plan = situation.plan if release else Plan()
     reason = request.reason or "rolled back"
     seen, _ = observed(situation, request)
     floor: dict[str, int] = {}
     if release and release.candidate is None and release.previous and not swaps_back(release):
         floor = situation.floor(release.previous.bundle, 100, seen)
-    move = transitions.rollback(situation.current, plan, floor, request.now, by=request.by, reason=reason, hold=hold)
+    move = transitions.rollback(situation.current, situation.plan, floor, request.now, by=request.by, reason=reason, hold=hold)
     gates: Callable[[gating.Facts], list[Gate]] | None = None
     needed: dict[str, int] = {}
     if release and release.candidate is not None and release.rollback is not None and move.after.candidate is None:

@@ -21,7 +21,6 @@ from bento_gitops.releasing.message import BREAK_GLASS, BY, REASON, TARGET, TRAN
 from bento_gitops.releasing.plan import DRAIN
 from bento_gitops.repository.changes import Proposal, change
 from bento_gitops.repository.files import OverlayTree, Tree, contents
-from bento_gitops.repository.fleet import Fleet
 
 
 def retire(tree: Tree, root: Path, request: Request) -> Decision:
@@ -64,7 +63,7 @@ def _require_no_heirs(situation: Situation, paths: Sequence[str]) -> None:
     """Raises Refused with every application that would run with other values without these files: those of environments that
     extend this one."""
     fleet, own = situation.fleet, situation.target
-    without = Fleet(OverlayTree(situation.tree, dict.fromkeys(paths)))
+    without = fleet.over(dict.fromkeys(paths))
     problems: list[Problem] = []
     for target in fleet.targets():
         there = fleet.file(environment_file(target.environment), Environment, needed=False)

@@ -19,7 +19,6 @@ from bento_gitops.operations.situation import Situation, dumped
 from bento_gitops.releasing import transitions
 from bento_gitops.releasing.states import Current
 from bento_gitops.repository.charts import on_disk
-from bento_gitops.repository.files import OverlayTree, Tree
 from bento_gitops.repository.fleet import Fleet, Target
 
 
@@ -38,7 +37,7 @@ def rolled_back(fleet: Fleet, target: Target) -> list[After]:
 
     Raises InvalidInput where one of them cannot be.
     """
-    situation = Situation(fleet.tree, target, moment("2000-01-01T00:00:00Z"), fleet)
+    situation = Situation(fleet, target, moment("2000-01-01T00:00:00Z"))
     release = situation.release
     assert release, "a target has a release, or its sources are an error"
     now = moment(release.since)
@@ -50,16 +49,15 @@ def rolled_back(fleet: Fleet, target: Target) -> list[After]:
         except Refused:
             break
         release = move.after
-        tree = OverlayTree(fleet.tree, {situation.file: dumped(release)})
-        opened = Fleet(tree)
-        result.append(After(Situation(tree, target, now, opened), release, render_one(opened, target)[0]))
+        opened = fleet.over({situation.file: dumped(release)})
+        result.append(After(Situation(opened, target, now), release, render_one(opened, target)[0]))
         if release.candidate is None:
             break
     return result
 
 
 def problems_of_rollback(
-    fleet: Fleet, targets: Sequence[Target], checks: Checker, base: Tree | None = None
+    fleet: Fleet, targets: Sequence[Target], checks: Checker, base: Fleet | None = None
 ) -> dict[Target, list[Problem]]:
     """What keeps the rollback of a target from being rendered, or makes it smaller than it was at the base and stable is."""
     problems: dict[Target, list[Problem]] = {target: [] for target in targets}
@@ -91,18 +89,17 @@ def _wrong_objects(fleet: Fleet, states: Mapping[str, After], checks: Checker) -
             yield target, _told(target, finding.problem(Place(release_file(str(target)))))
 
 
-def _shrunk(fleet: Fleet, target: Target, after: After, base: Tree) -> Iterator[Problem]:
+def _shrunk(fleet: Fleet, target: Target, after: After, base: Fleet) -> Iterator[Problem]:
     """Components that would have fewer pods than the rollback to the same bundle had at the base, and than stable has now."""
-    before = Fleet(base)
-    if target not in before.targets():
+    if target not in base.targets():
         return
     try:
-        then = rolled_back(before, target)
+        then = rolled_back(base, target)
     except InvalidInput:
         return  # it was broken before; what is wrong with it now is told already
     if not then or _stable_bundle(then[-1].release) != _stable_bundle(after.release):
         return
-    situation = Situation(fleet.tree, target, after.situation.now, fleet)
+    situation = Situation(fleet, target, after.situation.now)
     assert situation.release
     live = situation.pods(situation.release.stable)
     had = then[-1].situation.pods(then[-1].release.stable)

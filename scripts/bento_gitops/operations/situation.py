@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter
 
-from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, leaf_at, value_at
+from bento_gitops.layers.merging import ABSENT, ResolvedMap, leaf_at, plain_value, value_at
 from bento_gitops.layers.overriding import ended
 from bento_gitops.layers.reading import Read
 from bento_gitops.layers.resolving import Resolution, Sources, resolve
@@ -31,7 +31,7 @@ from bento_gitops.releasing.states import Current, free_name
 from bento_gitops.releasing.transitions import install
 from bento_gitops.rendering.fingerprint import fingerprint
 from bento_gitops.rendering.values import build
-from bento_gitops.repository.files import OverlayTree, Tree
+from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet, Target
 
 _HELPFUL = "make it with `bento-gitops bundle create`"
@@ -41,10 +41,13 @@ _HELPFUL = "make it with `bento-gitops bundle create`"
 class Situation:
     """One application in one environment, as a tree has it."""
 
-    tree: Tree
+    fleet: Fleet
     target: Target
     now: datetime
-    fleet: Fleet
+
+    @property
+    def tree(self) -> Tree:
+        return self.fleet.tree
 
     @property
     def file(self) -> str:
@@ -93,20 +96,21 @@ class Situation:
             release = release.model_copy(
                 update={"tracks": {**release.tracks, track: ReleasedTrack(bundle=tag, weight=0, ready_for=0)}}
             )
-        tree = OverlayTree(self.tree, {self.file: dumped(release)})
-        return Fleet(tree).sources(self.target), track
+        return self.fleet.over({self.file: dumped(release)}).sources(self.target), track
 
     @cached_property
     def plan(self) -> Plan:
-        """How the application is rolled out here."""
+        """How the application is rolled out here; where nothing runs yet, as nobody says otherwise."""
+        if self.release is None:
+            return Plan()
         said = self.resolution.application.get("rollout")
-        return plan_of(Rollout.model_validate(_plain(said)) if said else None)
+        return plan_of(Rollout.model_validate(plain_value(said)) if said else None)
 
     def thresholds(self, tag: str) -> Mapping[str, Mapping[str, Bounds]]:
         """By model and metric: what an evaluation must be."""
         resolution = resolve(self.with_bundle(tag)[0])
         said = TypeAdapter(dict[str, dict[str, Bounds | None] | None]).validate_python(
-            _plain(resolution.application.get("evaluation", {}))
+            plain_value(resolution.application.get("evaluation", {}))
         )
         return {
             model: {metric: bounds for metric, bounds in metrics.items() if bounds} for model, metrics in said.items() if metrics
@@ -128,7 +132,7 @@ class Situation:
         Raises InvalidInput where there is none.
         """
         application = self.target.application
-        promotion = self.fleet.promotion(self.target.environment)
+        promotion = self.promotion
         if promotion is not None and promotion.source is not None:
             release = self.fleet.file(release_file(f"{promotion.source}/{application}"), Release, needed=False)
             if release is not None:
@@ -153,13 +157,14 @@ class Situation:
         found = self.fleet.file(evidence_file(str(self.target), tag), Evidence, needed=False)
         return found.value if found else None
 
-    def promotion(self, tag: str) -> Promotion | None:
+    @property
+    def promotion(self) -> Promotion | None:
         """What must hold before a bundle comes here."""
-        return self.with_bundle(tag)[0].saying("promotion").value.promotion
+        return self.fleet.promotion(self.target.environment)
 
     def origin(self, tag: str) -> Origin | None:
         """The environment where the bundle must have proved itself first."""
-        promotion = self.promotion(tag)
+        promotion = self.promotion
         if promotion is None or promotion.source is None:
             return None
         known = self.fleet.environments()
@@ -167,7 +172,7 @@ class Situation:
             place = Place(environment_file(self.target.environment))
             todo = did_you_mean(promotion.source, known)
             raise InvalidInput([Problem(place, "promotion.from", "no such environment", f"'{promotion.source}'", todo)])
-        there = Situation(self.tree, Target(promotion.source, self.target.application), self.now, self.fleet)
+        there = Situation(self.fleet, Target(promotion.source, self.target.application), self.now)
         binding, trouble = None, ""
         try:
             binding = there.binding(tag)
@@ -261,9 +266,3 @@ def content(release: Release) -> dict[str, Any]:
 def dumped(release: Release) -> bytes:
     """A release as YAML for a tree that nobody sees."""
     return yaml.safe_dump(content(release), sort_keys=False).encode()
-
-
-def _plain(node: Resolved) -> Any:
-    if isinstance(node, Leaf):
-        return None if node.value is ABSENT else node.value
-    return {key: _plain(value) for key, value in node.items()}

@@ -39,7 +39,7 @@ def status(tree: Tree, wanted: str | None, now: datetime) -> list[Standing]:
 
 
 def _standing(fleet: Fleet, target: Target, now: datetime) -> Standing:
-    situation = Situation(fleet.tree, target, now, fleet)
+    situation = Situation(fleet, target, now)
     fleet.sources(target)  # with every problem of its files, where there is one
     release = situation.release
     assert release, "a target has a release, or its sources are an error"

@@ -88,13 +88,12 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
     values = {str(one.target): one.text for one in rendered}
     charts = {str(one.target): root / one.chart for one in rendered}
     report = validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
-    before = GitTree(root, base) if base else None
+    before = Fleet(GitTree(root, base)) if base else None
     rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(fleet.tree), before)
     found = {str(target): problems for target, problems in rollbacks.items()}
     arrivals: dict[str, Arrival] = {}
     if before is not None:
-        running = Fleet(before)
-        arrivals = {str(one.target): arrival(running, fleet, one.target, one.text) for one in rendered}
+        arrivals = {str(one.target): arrival(before, fleet, one.target, one.text) for one in rendered}
     return Report(
         tuple(_with(one, found[one.application], arrivals.get(one.application, Arrival())) for one in report.checked),
         report.versions,

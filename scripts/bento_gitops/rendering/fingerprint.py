@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap
+from bento_gitops.layers.merging import ResolvedMap, plain_value
 
 
 def fingerprint(bundle: bytes, components: Mapping[str, ResolvedMap], application: ResolvedMap) -> str:
@@ -17,14 +17,8 @@ def fingerprint(bundle: bytes, components: Mapping[str, ResolvedMap], applicatio
     """
     seen = {
         "bundle": hashlib.sha256(bundle).hexdigest(),
-        "components": {name: _plain(settings) for name, settings in components.items()},
-        "mode": _plain(application["mode"]) if "mode" in application else None,
+        "components": {name: plain_value(settings) for name, settings in components.items()},
+        "mode": plain_value(application["mode"]) if "mode" in application else None,
     }
     text = json.dumps(seen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-def _plain(node: Resolved) -> object:
-    if isinstance(node, Leaf):
-        return None if node.value is ABSENT else node.value
-    return {key: _plain(value) for key, value in node.items()}

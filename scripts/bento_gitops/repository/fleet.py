@@ -21,7 +21,7 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mea
 from bento_gitops.model.release import Release
 from bento_gitops.model.rollout import Promotion
 from bento_gitops.repository.charts import Charts
-from bento_gitops.repository.files import Tree
+from bento_gitops.repository.files import OverlayTree, Tree
 
 FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
 """What an application's folder in an environment holds; a misspelled name would be passed over in silence."""
@@ -85,6 +85,12 @@ class Fleet:
     _own: dict[str, list[str]] | None = None
     _charts: Charts | None = None
     _folders_of_charts: dict[str, str] = field(default_factory=dict[str, str])
+
+    def over(self, changes: Mapping[str, bytes | None]) -> Fleet:
+        """The fleet with some of its files replaced, added or (None) removed; the others are not read again."""
+        kept = {path: read for path, read in self._read.items() if path not in changes}
+        charts = None if any(path.startswith("charts/") for path in changes) else self.charts
+        return Fleet(OverlayTree(self.tree, changes), kept, _charts=charts)
 
     def environments(self) -> list[str]:
         """The names of the environments, sorted."""
