@@ -24,7 +24,7 @@ from bento_gitops.model.settings import Role
 
 CAPACITY = ("instance_type", "resources", "placement", "scaling", "probes", "termination")
 """What is said of pods rather than of the process in them."""
-APPLICATION_KEYS = ("mode", "labels", "routing", "rollout", "evaluation")
+APPLICATION_KEYS = ("mode", "labels", "slo", "alerts", "tracing", "routing", "rollout", "evaluation")
 """What is said of the application as a whole rather than of a component."""
 OF_RELEASES = ("rollout", "evaluation")
 """Those that commands read; no pod knows them."""

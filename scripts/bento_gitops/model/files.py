@@ -77,6 +77,8 @@ class InstanceTypes(Model):
     types: dict[str, InstanceType]
 
 
+ScrapeInterval = Literal["5s", "10s", "15s", "20s", "30s"]
+
 Controller = Literal["gateway", "nginx", "traefik", "istio", "none"]
 """What takes requests to the tracks."""
 
@@ -151,14 +153,32 @@ class EnvironmentRouting(Model):
     headers: RequestHeaders | None = None
 
 
-class Prometheus(Model):
+class PrometheusPods(Model):
     """The pods that scrape; they alone may reach the metrics, which share the runners' port."""
 
     namespace: DnsLabel
     pod_labels: dict[LabelKey, LabelValue]
 
 
-class Monitoring(Model):
+class WatchedBy(Model):
+    """What the objects for the Prometheus operator need."""
+
+    operator: bool | None = None
+    """Whether it is there: with false there is no ServiceMonitor and no PrometheusRule."""
+    labels: dict[LabelKey, LabelValue] | None = None
+    """On ServiceMonitor and PrometheusRule, by which Prometheus picks them: {release: kube-prometheus-stack}."""
+    scrape_interval: ScrapeInterval | None = None
+    """15s or 30s: rates are over a minute."""
+
+
+class Prometheus(PrometheusPods):
+    """Who scrapes, and where commands ask."""
+
+    address: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] | None = None
+    """Like https://prometheus.example.com: where `canary step` and other commands ask. No object has it."""
+
+
+class Monitoring(WatchedBy):
     """What watches this environment."""
 
     prometheus: Prometheus | None = None

@@ -6,9 +6,9 @@ environment and runtime layers said"). No default lives here: the chart's values
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from bento_gitops.model.base import (
     Cidr,
@@ -30,6 +30,7 @@ from bento_gitops.model.rollout import Bounds, Rollout
 
 Role = Literal["api", "runner"]
 MetricType = Literal["cpu", "memory"]
+Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Limits(Model):
@@ -176,6 +177,15 @@ class Egress(Model):
         return self
 
 
+class Objective(Model):
+    """What a component promises to those who ask it."""
+
+    error_ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Of its requests, at most, that may fail (5xx, 429) over 30 days: the error budget."""
+    p95: Annotated[float, Field(gt=0, le=86400)] | None = None
+    """Seconds that 95 of 100 requests take at most. Without it nothing is said about latency."""
+
+
 class ComponentSettings(Model):
     """Everything that may be said of how a component runs."""
 
@@ -192,6 +202,8 @@ class ComponentSettings(Model):
     probes: Probes | None = None
     termination: Termination | None = None
     egress: dict[DnsLabel, Egress | None] | None = None
+    slo: Objective | None = None
+    """Where it differs from the application's, which holds for every component otherwise."""
 
 
 class ConfiguredComponent(ComponentSettings):
@@ -254,6 +266,92 @@ class ApplicationRouting(Model):
     mirror: Mirror | None = None
 
 
+AlertName = Literal[
+    "BentoLatencyHigh",
+    "BentoErrorBudgetBurnFast",
+    "BentoErrorBudgetBurnSlow",
+    "BentoRequestsShed",
+    "BentoConcurrencyNearLimit",
+    "BentoBatchingIneffective",
+    "BentoRunnerSlow",
+    "BentoRunnerUnreachable",
+    "BentoComponentDown",
+    "BentoPodsRestarting",
+    "BentoAutoscalerAtMaximum",
+    "BentoCandidateWorse",
+    "BentoGpuMemoryHigh",
+    "BentoModelConfidenceDrift",
+    "BentoModelClassDrift",
+    "BentoModelInputsRejected",
+]
+"""A file in the chart's alerts/, a page in docs/runbooks/."""
+
+
+# `for` is a word of Python's, which no class can name a field.
+_LASTING: Any = {"for": (Annotated[Duration | None, Field(description="How long it must hold before somebody is told.")], None)}
+_Lasting: type[Model] = create_model("_Lasting", __base__=Model, **_LASTING)
+
+
+class AlertRule(_Lasting):
+    """What differs for one alert."""
+
+    enabled: bool | None = None
+    severity: Literal["critical", "warning", "info"] | None = None
+
+
+class Alerts(Model):
+    """Thresholds of the alerts. Objectives are in `slo`."""
+
+    min_requests_per_minute: Annotated[float, Field(ge=0)] | None = None
+    """Below it ratios and latencies alert nobody."""
+    shed_ratio: Share | None = None
+    """Requests answered 503 or 429, of all."""
+    concurrency_ratio: Share | None = None
+    """Requests in progress in a pod, of its traffic.max_concurrency."""
+    runner_timeout_ratio: Share | None = None
+    """A runner's p95, of its traffic.timeout."""
+    restarts_per_hour: Annotated[int, Field(ge=1)] | None = None
+    """Of a component's pods together."""
+    batch_size: Annotated[float, Field(ge=1)] | None = None
+    """Requests in a batch on average, below which batching gains nothing under load."""
+    error_ratio_over_stable: Share | None = None
+    """How much higher the candidate's error ratio may be than stable's."""
+    p95_over_stable: Annotated[float, Field(ge=1)] | None = None
+    """Times stable's p95 that the candidate's may be."""
+    gpu_memory_ratio: Share | None = None
+    """Of a GPU's memory."""
+    min_predictions: Annotated[int, Field(ge=1)] | None = None
+    """In an hour, below which nothing is said about the model."""
+    confidence_drop: Share | None = None
+    """How far the mean confidence may fall below that of the day before."""
+    class_share_change: Share | None = None
+    """How far a class's share may be from that of the day before."""
+    rejected_ratio: Share | None = None
+    """Inputs that the model's service refused, of all."""
+    rules: dict[AlertName, AlertRule | None] | None = None
+    """By alert: what differs for it."""
+
+
+class Collector(Model):
+    """Where traces go, as the network policies must know it: pods, or addresses."""
+
+    namespace: DnsLabel | None = None
+    pod_labels: dict[LabelKey, LabelValue | None] | None = None
+    cidr: Cidr | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Of the pods behind the endpoint's Service."""
+
+
+class Tracing(Model):
+    """Traces of requests through the api and the runners, sent by OTLP over HTTP."""
+
+    endpoint: Annotated[str, Field(pattern=r"^https?://[^ /]+(/[^ ]*)?$")] | None = None
+    """Like http://otel-collector.observability:4318/v1/traces. Without it nothing is traced."""
+    sample_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Of the requests."""
+    collector: Collector | None = None
+
+
 class ApplicationSettings(Model):
     """What may be said of an application as a whole."""
 
@@ -261,6 +359,10 @@ class ApplicationSettings(Model):
     """`split`: each component in pods of its own. `single`: the whole Bento in one process per pod."""
     labels: dict[OwnLabelKey, LabelValue | None] | None = None
     """On every object: owner, cost-center, tenant."""
+    slo: Objective | None = None
+    """What the application promises to its users; what a runner promises, unless `services` says otherwise."""
+    alerts: Alerts | None = None
+    tracing: Tracing | None = None
 
 
 class ApplicationConfig(ApplicationSettings):

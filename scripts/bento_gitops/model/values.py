@@ -22,7 +22,7 @@ from bento_gitops.model.base import (
     Weight,
 )
 from bento_gitops.model.bundle import Image
-from bento_gitops.model.files import Controller, Monitoring
+from bento_gitops.model.files import Controller, PrometheusPods, WatchedBy
 from bento_gitops.model.release import Capacity, TrackName
 from bento_gitops.model.settings import ApiSettings, ApplicationSettings, ComponentSettings, Role, Sticky
 
@@ -119,6 +119,12 @@ class ResolvedRouting(Model):
     mirror: ResolvedMirror | None = None
 
 
+class ResolvedMonitoring(WatchedBy):
+    """What watches the application."""
+
+    prometheus: PrometheusPods | None = None
+
+
 class RoleDefaults(Model):
     """The chart's defaults by role: layer 0."""
 
@@ -142,7 +148,7 @@ class _Release(Model):
     stable: TrackName
     tracks: dict[TrackName, Track]
     routing: ResolvedRouting | None = None
-    monitoring: Monitoring | None = None
+    monitoring: ResolvedMonitoring | None = None
     image_pull_secrets: list[SecretName] | None = None
     defaults: ChartDefaults | None = None
 

@@ -79,7 +79,12 @@ def _surroundings(sources: Sources) -> ResolvedMap:
     watched, pulling = sources.saying("monitoring"), sources.saying("image_pull_secrets")
     result: ResolvedMap = {}
     if watched.value.monitoring is not None:
-        result["monitoring"] = tree_from(watched.tree, "monitoring")
+        monitoring = tree_from(watched.tree, "monitoring")
+        assert isinstance(monitoring, dict)
+        pods = monitoring.get("prometheus")
+        if isinstance(pods, dict):
+            monitoring = {**monitoring, "prometheus": {key: leaf for key, leaf in pods.items() if key != "address"}}
+        result["monitoring"] = monitoring
     if pulling.value.image_pull_secrets is not None:
         result["image_pull_secrets"] = _from(pulling.tree, "environment", "image_pull_secrets")
     return result
