@@ -16,6 +16,7 @@ from pathlib import Path
 import bentoml
 import numpy as np
 from batching_limits import refuse_bad_limits
+from model_metrics import count_rejection, model_metrics
 from pydantic import BaseModel
 from request_gate import RequestGate
 from runner_calls import of_similar_cost, once_more
@@ -49,6 +50,8 @@ IMAGE = bentoml.images.Image(
 # broke one call in twenty under load, and now and then an answer half read, which then waits for its time-out. By age it happens
 # once in five minutes, often enough for connections to find their way to new pods; runner_calls.py asks once more.
 RUNNER_CONNECTION = {"max_requests": 1_000_000_000}
+
+INPUT_ROUTE = "/classify_ticket"
 
 
 @bentoml.service(
@@ -127,20 +130,23 @@ class SupportTicketIntelligence:
         self.labels: list[str] = trained["labels"]
         self.prepared = preprocessing(trained["preprocessing"])
         self.model_version = str(self.model.tag)
+        self.model_name = self.model.tag.name
+        self.metrics = model_metrics()
+        self.metrics.begin(self.model_name, self.labels)
 
-    @bentoml.api(route="/classify_ticket")
+    @bentoml.api(route=INPUT_ROUTE)
     async def classify_ticket(self, request: ClassifyTicketRequest, /) -> ClassifyTicketResponse:
         texts = [self.prepared(ticket.text) for ticket in request.tickets]
         vectors = np.concatenate(await asyncio.gather(*(self.encoded(call) for call in of_similar_cost(texts))))
         probabilities = np.asarray(await once_more(lambda: self.classifier.to_async.predict_proba(vectors)))
         best = probabilities.argmax(axis=1)
-        return ClassifyTicketResponse(
-            model_version=self.model_version,
-            classifications=[
-                Classification(label=self.labels[int(place)], confidence=min(1.0, round(float(row[place]), 4)))
-                for place, row in zip(best, probabilities, strict=True)
-            ],
-        )
+        classifications = [
+            Classification(label=self.labels[int(place)], confidence=min(1.0, round(float(row[place]), 4)))
+            for place, row in zip(best, probabilities, strict=True)
+        ]
+        for found in classifications:
+            self.metrics.answered(self.model_name, found.label, found.confidence)
+        return ClassifyTicketResponse(model_version=self.model_version, classifications=classifications)
 
     async def encoded(self, texts: list[str]) -> np.ndarray:
         return np.asarray(await once_more(lambda: self.embedder.to_async.encode(texts)))
@@ -156,7 +162,7 @@ class SupportTicketIntelligence:
         )
 
 
-SupportTicketIntelligence.add_asgi_middleware(RequestGate)
+SupportTicketIntelligence.add_asgi_middleware(RequestGate, input_route=INPUT_ROUTE, rejected=count_rejection)
 
 
 def log_level(environ: Mapping[str, str]) -> str:

@@ -35,10 +35,16 @@ class Server:
     port: int
     log_file: Path
 
+    def get(self, path: str) -> Answer:
+        return self._answer("GET", path, None, {})
+
     def post(self, path: str, body: str | bytes, content_type: str = "application/json") -> Answer:
+        return self._answer("POST", path, body, {"content-type": content_type})
+
+    def _answer(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
-            connection.request("POST", path, body, {"content-type": content_type})
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.read().decode())
         finally:
