@@ -328,6 +328,8 @@ class Alerts(Model):
     """How far a class's share may be from that of the day before."""
     rejected_ratio: Share | None = None
     """Inputs that the model's service refused, of all."""
+    runbooks: Annotated[str, Field(min_length=1)] | None = None
+    """Where the pages are that alerts link to: the address of docs/runbooks in the team's repository."""
     rules: dict[AlertName, AlertRule | None] | None = None
     """By alert: what differs for it."""
 
