@@ -87,7 +87,8 @@ def test_what_the_reader_refuses_an_editor_refuses(name: str, text: str) -> None
 
 
 def test_there_is_a_schema_of_each_kind_of_file_and_it_explains_itself() -> None:
-    assert sorted(SCHEMAS) == ["application", "bundle", "config", "environment", "instance-types", "overrides", "release"]
+    kinds = ["application", "bundle", "config", "environment", "instance-types", "overrides", "release", "verification"]
+    assert sorted(SCHEMAS) == kinds
     for schema in SCHEMAS.values():
         jsonschema_rs.meta.validate(schema)
         assert schema["description"]

@@ -13,6 +13,7 @@ from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
 from bento_gitops.model.release import Release
 from bento_gitops.model.settings import Batching, ComponentSettings, Scaling
+from bento_gitops.model.verification import VerificationFile
 
 FOLDER = "schemas/v1"
 
@@ -24,6 +25,7 @@ _FILES: Mapping[str, type[Model]] = {
     "config": ConfigFile,
     "overrides": Overrides,
     "release": Release,
+    "verification": VerificationFile,
 }
 
 _Schema = dict[str, Any]

@@ -65,6 +65,9 @@ _ROUTE = r"^/[A-Za-z0-9/_.~-]*$"
 _CIDR = r"^([0-9]{1,3}\.){3}[0-9]{1,3}/[0-9]{1,2}$|^[0-9a-fA-F:.]+/[0-9]{1,3}$"
 _HEADER_VALUE = r"^[A-Za-z0-9._:@/+=,;-]+$"
 _COOKIE = r"^[A-Za-z0-9._-]+$"
+_POINTER = r"^(/([^~/]|~[01])*)*$"
+_FOLDER = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
+_REQUEST_HEADER = r"^[A-Za-z0-9-]+$"
 _PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 VERSION = rf"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?$"
 _RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
@@ -88,6 +91,10 @@ FORMS = {
     _CIDR: "write an address and the length of its network, like 10.0.0.0/8",
     _HEADER_VALUE: "write letters, digits and . _ : @ / + = , ; - without spaces",
     _COOKIE: "write letters, digits, dots, hyphens and underscores, like bento-track",
+    _POINTER: "write a JSON pointer, like /classifications/0/label; ~1 stands for a slash in a key, ~0 for a tilde",
+    _FOLDER: "write a folder of this repository, from its root, like checks/tickets",
+    _REQUEST_HEADER: "write a header's name, like x-tenant",
+    r"^/[^\s#]*$": "write a path, like /classify_ticket",
     r"^[a-z0-9-]+/[a-z0-9-]+$": "write ENV/APP, like prod/ticket-api",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
@@ -122,6 +129,20 @@ HeaderName = Annotated[str, Field(pattern=_NAME, max_length=100)]
 HeaderValue = Annotated[str, Field(pattern=_HEADER_VALUE, max_length=100)]
 """What a request header must say, exactly: none of the signs that a router's own language takes for something else."""
 CookieName = Annotated[str, Field(pattern=_COOKIE, max_length=100)]
+RequestHeader = Annotated[str, Field(pattern=_REQUEST_HEADER, max_length=100)]
+"""A header's name in any case."""
+Pointer = Annotated[str, Field(pattern=_POINTER)]
+"""A place in a JSON document (RFC 6901); "" is all of it."""
+
+
+def _folder(text: str) -> str:
+    if any(part in (".", "..") for part in text.split("/")):
+        raise ValueError("is no plain path; write a folder of this repository, from its root, like checks/tickets")
+    return text
+
+
+RepositoryFolder = Annotated[str, Field(pattern=_FOLDER), AfterValidator(_folder)]
+"""A folder, from the repository's root."""
 LabelValue = Annotated[str, Field(pattern=_LABEL_VALUE, max_length=63)]
 LabelKey = Annotated[str, Field(pattern=_LABEL_KEY, max_length=253)]
 

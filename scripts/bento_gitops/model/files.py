@@ -16,6 +16,7 @@ from bento_gitops.model.base import (
     Memory,
     Model,
     Repository,
+    RepositoryFolder,
     SecretName,
     ServiceName,
     Timestamp,
@@ -48,6 +49,8 @@ class Application(ApplicationConfig):
     apiVersion: Literal["bento-gitops/v1"]
     kind: Literal["Application"]
     description: str | None = None
+    verification: RepositoryFolder | None = None
+    """Where the files (kind: Verification) are that say what it must answer; they are in the repository, like everything."""
     services: dict[ServiceName, ApplicationComponent | None] = Field(default_factory=dict[str, "ApplicationComponent | None"])
 
 

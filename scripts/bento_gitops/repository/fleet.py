@@ -20,8 +20,10 @@ from bento_gitops.model.layout import CHART, bundle_file, environment_file, rele
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.rollout import Promotion
+from bento_gitops.model.verification import Check
 from bento_gitops.repository.charts import Charts
 from bento_gitops.repository.files import OverlayTree, Tree
+from bento_gitops.repository.verifications import checks_of
 
 FILES = ("release.yaml", "config.yaml", "overrides.yaml", "values.yaml")
 """What an application's folder in an environment holds; a misspelled name would be passed over in silence."""
@@ -192,7 +194,24 @@ class Fleet:
             problems += _misspelled("environments", names, (INSTANCE_TYPES.partition("/")[2],))
             attempt(INSTANCE_TYPES, InstanceTypes)
             problems += self._applications({target.application for target in targets}, attempt)
+        meant = {target.application for target in targets if wanted in (target.environment, str(target))}
+        for path in self.tree.glob("applications/*.yaml"):
+            application = path.partition("/")[2].removesuffix(".yaml")
+            # Most say nothing of checks; to read them as models in this process too would cost what a second process saves.
+            if (not wanted or application in meant) and b"verification:" in self.tree.read(path):
+                try:
+                    self.checks(application)
+                except InvalidInput as error:
+                    problems += error.problems
         return problems
+
+    def checks(self, application: str) -> Mapping[str, Check]:
+        """What `verify` asks an application, by name; none where it has none.
+
+        Raises InvalidInput.
+        """
+        found = self.file(f"applications/{application}.yaml", Application, needed=False)
+        return checks_of(self.tree, found) if found else {}
 
     def _applications(
         self, running: Collection[str], attempt: Callable[[str, type[Application]], Read[Application] | None]
