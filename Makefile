@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .tools/.ready
+PROMETHEUS := .tools/.prometheus
 
 # The Git ref that bundles and releases of the chart are compared with: what was recorded there must not have changed.
 export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
@@ -52,6 +53,13 @@ $(TOOLS): $(READY) scripts/bento_gitops/tools/binaries.py
 	@$(BIN)/python -m bento_gitops.tools.binaries
 	@touch $@
 
+.PHONY: prometheus
+prometheus: $(PROMETHEUS) ## gets Prometheus and promtool for tests: the ones on PATH if their version fits, else Debian's package into .tools
+
+$(PROMETHEUS): $(READY) scripts/bento_gitops/tools/binaries.py scripts/bento_gitops/tools/debian.py
+	@$(BIN)/python -m bento_gitops.tools.binaries prometheus promtool
+	@touch $@
+
 .PHONY: render
 render: $(TOOLS) ## does the main job: writes every values.yaml from bundles, configs, releases and overrides
 	@$(BIN)/bento-gitops render
@@ -82,7 +90,7 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 	@$(BIN)/bento-gitops render --check
 
 .PHONY: test
-test: $(TOOLS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
+test: $(TOOLS) $(PROMETHEUS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
 	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")

