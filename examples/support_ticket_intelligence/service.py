@@ -16,6 +16,7 @@ from pathlib import Path
 import bentoml
 import numpy as np
 from batching_limits import refuse_bad_limits
+from log_privacy import withhold_messages
 from model_metrics import count_rejection, model_metrics
 from pydantic import BaseModel
 from request_gate import RequestGate
@@ -69,6 +70,7 @@ class EmbeddingRunner:
 
     def __init__(self) -> None:
         self.encoder = SentenceEncoder(self.model.path_of("model.onnx"), self.model.path_of("tokenizer.json"))
+        withhold_messages()
 
     # max_latency_ms is no waiting window: a request that is predicted to take longer is refused with 503. A full batch of
     # ordinary tickets takes 0.1 s here, one of the longest tickets 2.4 s: the default sheds the latter when they queue up.
@@ -96,6 +98,7 @@ class ClassifierRunner:
 
     def __init__(self) -> None:
         self.session = onnx_session(self.model.path_of("classifier.onnx"))
+        withhold_messages()
 
     @bentoml.api(
         route="/predict_proba",
@@ -133,6 +136,7 @@ class SupportTicketIntelligence:
         self.model_name = self.model.tag.name
         self.metrics = model_metrics()
         self.metrics.begin(self.model_name, self.labels)
+        withhold_messages()
 
     @bentoml.api(route=INPUT_ROUTE)
     async def classify_ticket(self, request: ClassifyTicketRequest, /) -> ClassifyTicketResponse:

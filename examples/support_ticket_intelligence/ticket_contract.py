@@ -10,7 +10,7 @@ MAX_TICKETS = 16
 MIN_TEXT = 3
 MAX_TEXT = 4000
 
-# hide_input_in_errors: BentoML logs a refused request with its traceback, and tickets hold what customers wrote about themselves.
+# hide_input_in_errors: whoever prints such an error, and wherever, prints no ticket. For BentoML's own log see log_privacy.py.
 _STRICT: ConfigDict = {"extra": "forbid", "frozen": True, "strict": True, "hide_input_in_errors": True}
 
 

@@ -10,11 +10,12 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from typing import Any
 
 import pytest
 import yaml
+from request_gate import MAX_BODY
+from ticket_contract import MAX_TEXT, MAX_TICKETS
 
 ROOT = Path(__file__).resolve().parents[3]
 HOME = ROOT / "build/example/bentoml"
@@ -161,11 +164,14 @@ def ready(one: Served) -> bool:
         return False
 
 
-def request(one: Served, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+def request(
+    one: Served, method: str, path: str, body: object = None, media_type: str = "application/json"
+) -> tuple[int, bytes]:
+    """What was answered. Bytes are sent as they are, anything else as JSON."""
     connection = http.client.HTTPConnection(one.address, PORT, timeout=30)
     try:
-        data = None if body is None else json.dumps(body)
-        connection.request(method, path, data, {"Content-Type": "application/json"} if data else {})
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body)
+        connection.request(method, path, data, {} if data is None else {"Content-Type": media_type})
         response = connection.getresponse()
         return response.status, response.read()
     finally:
@@ -211,3 +217,74 @@ def test_the_batching_limit_of_the_environment_reaches_the_runner(rendered: list
     (runner,) = [thing for thing in rendered if thing["kind"] == "Deployment" and "embedding" in thing["metadata"]["name"]]
     (container,) = runner["spec"]["template"]["spec"]["containers"]
     assert {"name": "EMBEDDING_MAX_BATCH_SIZE", "value": "16"} in container["env"]
+
+
+# What a customer wrote, as far as a search of the logs is concerned.
+TOLD = "Mrs-Zyx-of-4711-Secret-Street"
+
+
+def ticket(text: str) -> dict[str, object]:
+    return {"tickets": [{"text": text}]}
+
+
+# (path, body, media type, status): everything that a client can do with a text that the service then reads, parses or refuses.
+SENT_TO_THE_API: tuple[tuple[str, object, str, int], ...] = (
+    ("/classify_ticket", ticket(f"{TOLD} was charged twice"), "application/json", 200),
+    ("/classify_ticket", {"tickets": [{"text": f"{TOLD} {number}"} for number in range(MAX_TICKETS)]}, "application/json", 200),
+    ("/classify_ticket", ticket(f"{TOLD} ".ljust(MAX_TEXT, "x")), "application/json", 200),
+    ("/classify_ticket", ticket(TOLD * 200), "application/json", 400),
+    ("/classify_ticket", {"tickets": TOLD}, "application/json", 400),
+    ("/classify_ticket", {"tickets": [TOLD]}, "application/json", 400),
+    ("/classify_ticket", {"tickets": [{"text": [TOLD]}]}, "application/json", 400),
+    ("/classify_ticket", {"tickets": [{"text": "it broke", TOLD: TOLD}], TOLD: TOLD}, "application/json", 400),
+    ("/classify_ticket", TOLD, "application/json", 400),
+    ("/classify_ticket", f'{{"tickets": [{{"text": "{TOLD}'.encode(), "application/json", 400),
+    ("/classify_ticket", TOLD.encode() + b"\xff", "application/json", 400),
+    ("/classify_ticket", ticket(TOLD * (MAX_BODY // len(TOLD))), "application/json", 413),
+    ("/classify_ticket", TOLD.encode(), "text/plain", 415),
+    ("/classify_ticket", TOLD.encode(), "application/vnd.bentoml+pickle", 415),
+    ("/version", {TOLD: TOLD}, "application/json", 200),
+    ("/version", TOLD.encode(), "application/json", 400),
+    ("/nowhere", ticket(TOLD), "application/json", 404),
+    (f"/classify_ticket?text={TOLD}", {"tickets": []}, "application/json", 400),
+)
+# A runner trusts its caller, but its log is read by the same people.
+SENT_TO_A_RUNNER: tuple[tuple[str, str, object, str, int], ...] = (
+    ("EmbeddingRunner", "/encode", {"texts": {TOLD: TOLD}}, "application/json", 400),
+    ("EmbeddingRunner", "/encode", {"texts": [[TOLD]]}, "application/json", 400),
+    ("EmbeddingRunner", "/encode", TOLD.encode(), "application/json", 400),
+    ("EmbeddingRunner", "/encode", TOLD.encode(), "application/vnd.bentoml+pickle", 500),
+    ("ClassifierRunner", "/predict_proba", {"vectors": [[TOLD]]}, "application/json", 500),
+)
+
+
+def test_no_log_of_any_process_repeats_what_was_sent(running: dict[str, Served]) -> None:
+    api = running["SupportTicketIntelligence"]
+    refused = sum(status in (400, 500) for *_, status in SENT_TO_THE_API)
+    for path, body, media_type, status in SENT_TO_THE_API:
+        answered, _ = request(api, "POST", path, body, media_type)
+        assert answered == status, f"{path} {str(body)[:60]}"
+    for service, path, body, media_type, status in SENT_TO_A_RUNNER:
+        answered, _ = request(running[service], "POST", path, body, media_type)
+        assert answered == status, f"{service} {path} {body}"
+    for one in running.values():
+        with socket.create_connection((one.address, PORT), timeout=10) as connection:  # what is no HTTP at all
+            connection.sendall(f"{TOLD}\r\n\r\n".encode())
+            connection.recv(1000)
+
+    until(lambda: api.log.read_text().count("Exception on ") >= refused, "the api logs each refusal")
+    for one in running.values():
+        until(lambda one=one: "Invalid HTTP request" in one.log.read_text(), f"{one.service} logs what is no HTTP")
+    until(lambda: "Exception on /predict_proba" in running["ClassifierRunner"].log.read_text(), "a failure in a runner is logged")
+    repeating = [f"{one.service}: {line}" for one in running.values() for line in one.log.read_text().splitlines() if TOLD in line]
+    assert not repeating
+    for one in running.values():
+        assert TOLD not in request(one, "GET", "/metrics")[1].decode(), one.service
+
+
+def until(seen: Callable[[], bool], what: str) -> None:
+    """An access log is written after its answer was sent."""
+    end = time.monotonic() + 10
+    while not seen():
+        assert time.monotonic() < end, f"not within 10 s: {what}"
+        time.sleep(0.02)
