@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from bento_gitops.model.names import kebab
+from bento_gitops.model.names import component_name, kebab, object_name
 from serving_chart import CI, Rendered, laid_over, tickets, two_tracks
 
 Render = Callable[..., Rendered]
@@ -51,6 +51,17 @@ def test_names_of_63_characters_are_cut_and_stay_apart(render: Render) -> None:
     assert [len(name) for name in cut] == [62, 62]
     assert len(set(cut)) == 2
     assert not any(name.endswith(("ab", "ac")) for name in cut)
+
+
+@pytest.mark.parametrize(
+    "service", ["Embedder", "E" * 49 + "b", "E" * 50 + "b", "E" * 40 + "-" * 12 + "B", "Aa" * 25, "E" * 63, "aB" * 31]
+)
+def test_commands_know_an_object_s_name_without_the_chart(render: Render, service: str) -> None:
+    values = tickets()
+    values["tracks"]["blue"]["components"] = {"Api": {"role": "api"}, service: {"role": "runner"}}
+    (found,) = [one for one in render(values).all("Deployment") if one["metadata"]["labels"]["bento-gitops/role"] == "runner"]
+    assert found["metadata"]["name"] == object_name("tickets", "blue", service)
+    assert found["metadata"]["labels"]["bento-gitops/component"] == component_name(service)
 
 
 @pytest.mark.parametrize("file", CI, ids=lambda file: file.stem)

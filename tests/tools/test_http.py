@@ -21,12 +21,13 @@ async def _echo(request: web.Request) -> web.Response:
 def test_answers_come_in_the_order_of_the_requests() -> None:
     async def slower_first(request: web.Request) -> web.Response:
         await asyncio.sleep(0.2 if request.path == "/0" else 0)
-        return web.Response(text=request.path)
+        return web.Response(text=request.path, headers={"X-Bento-Track": "blue"})
 
     with serving(slower_first) as address:
         answers = http.ask([Asked.of("GET", address, f"/{number}") for number in range(3)])
     assert [(one.asked, one.status, one.body) for one in answers] == [(0, 200, b"/0"), (1, 200, b"/1"), (2, 200, b"/2")]
     assert answers[0].seconds >= 0.2 > answers[1].seconds
+    assert answers[0].headers["x-bento-track"] == "blue"
 
 
 def test_a_body_goes_out_as_json_unless_the_headers_say_else() -> None:

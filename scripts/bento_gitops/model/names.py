@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 
@@ -13,3 +14,27 @@ def kebab(name: str) -> str:
     words = re.sub(r"([a-z0-9])([A-Z])", r"\1-\2", name)
     words = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1-\2", words)
     return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
+
+
+_LONGEST = 62
+"""Characters of a name: Kubernetes allows 63 for a Service, and one is kept back."""
+
+
+def object_name(application: str, track: str, service: str) -> str:
+    """What the objects of a component are called: support-tickets-blue-embedding-runner.
+
+    As the chart's `bento-serving.objectName`; a test holds the two together.
+    """
+    return _fitted(f"{application}-{track}-{kebab(service)}", f"{application}/{track}/{service}")
+
+
+def component_name(service: str) -> str:
+    """The value of the label bento-gitops/component. As the chart's `bento-serving.componentName`."""
+    return _fitted(kebab(service), service)
+
+
+def _fitted(text: str, whole: str) -> str:
+    """What is too long is cut and gets a hash of the whole, which tells apart what looks alike after the cut."""
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[:53].rstrip('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
@@ -44,6 +44,8 @@ class Answered:
     """None where bodies are not kept."""
     trouble: str = ""
     """Why no whole answer came."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By name in lower case; none where bodies are not kept."""
 
     @property
     def good(self) -> bool:

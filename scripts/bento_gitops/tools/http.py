@@ -132,7 +132,7 @@ def _session(limit: float, *, fresh: bool) -> ClientSession:
 async def _answer(session: ClientSession, asked: Asked, which: int, due: float, begin: float, *, keep_body: bool) -> Answered:
     from aiohttp import ClientError
 
-    status, body, trouble = 0, None, ""
+    status, body, trouble, headers = 0, None, "", dict[str, str]()
     try:
         # What is asked about is the answer of this address, so nobody is followed elsewhere.
         async with session.request(
@@ -146,9 +146,11 @@ async def _answer(session: ClientSession, asked: Asked, which: int, due: float, 
                     raise ValueError(f"its answer is larger than {LARGEST // 1024 // 1024} MiB")
                 if keep_body:
                     parts.append(part)
-            status, body = response.status, b"".join(parts) if keep_body else None
+            status = response.status
+            if keep_body:
+                body, headers = b"".join(parts), {name.lower(): value for name, value in response.headers.items()}
     except TimeoutError:
         trouble = f"no answer in {session.timeout.total:g} s"
     except (ClientError, OSError, ValueError) as error:
         trouble = str(error) or type(error).__name__
-    return Answered(which, status, time.monotonic() - due, due - begin, body, trouble)
+    return Answered(which, status, time.monotonic() - due, due - begin, body, trouble, headers)
