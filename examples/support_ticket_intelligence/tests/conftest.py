@@ -9,9 +9,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -68,12 +70,16 @@ def model_store() -> Path:
 @pytest.fixture(scope="session")
 def server(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The API service with both runners in its process: what a request meets is the same, without a port for each."""
-    log_file = tmp_path_factory.mktemp("server") / "log"
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
+    with running_server(model_store, tmp_path_factory.mktemp("server") / "log") as one:
+        yield one
+
+
+@contextmanager
+def running_server(model_store: Path, log_file: Path, depends: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
+    """The API service, ready; `depends`: where the runners are that are not to run in its process."""
+    port = free_port()
     with log_file.open("w") as log:
-        process = start("SupportTicketIntelligence", port, {"BENTOML_HOME": str(model_store)}, stdout=log)
+        process = start("SupportTicketIntelligence", port, {"BENTOML_HOME": str(model_store)}, log, depends)
     try:
         _await_ready(process, port, log_file)
         yield Server(port, log_file)
@@ -82,10 +88,28 @@ def server(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         process.wait(20)
 
 
-def start(service: str, port: int, environment: dict[str, str], stdout: Any) -> subprocess.Popen[str]:
-    arguments = ["--service-name", service, "--host", "127.0.0.1", "--port", str(port), "service:SupportTicketIntelligence"]
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def start(
+    service: str, port: int, environment: Mapping[str, str], stdout: Any, depends: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.Popen[str]:
+    arguments = ["--service-name", service, "--host", "127.0.0.1", "--port", str(port)]
+    for name, url in depends.items():
+        arguments += ["--depends", f"{name}={url}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "bentoml_cli._internal.start", "start-http-server", *arguments],
+        [
+            sys.executable,
+            "-m",
+            "bentoml_cli._internal.start",
+            "start-http-server",
+            *arguments,
+            "service:SupportTicketIntelligence",
+        ],
         cwd=EXAMPLE,
         env={**os.environ, **environment},
         stdout=stdout,
