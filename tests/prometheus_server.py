@@ -161,7 +161,6 @@ def prometheus(
         f"--config.file={home / 'prometheus.yaml'}",
         f"--storage.tsdb.path={home / 'data'}",
         "--web.listen-address=127.0.0.1:0",
-        "--log.level=info",
     ]
     log = home / "log"
     with log.open("wb") as stream:

