@@ -11,10 +11,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 HEAVY = (
     "kubernetes",
-    "httpx",
-    "jinja2",
-    "ruamel",
-    "pyhelm3",
+    "aiohttp",
+    "scipy",
+    "numpy",
+    "pygal",
     "hypothesis",
     "pytest",
     "jsonschema_rs",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bento_gitops.cli import console
-from bento_gitops.cli.canary_steps import carried_step
+from bento_gitops.cli.canary_steps import carried_step, looking
 from bento_gitops.cli.changing import Application, Options, told
 
 if TYPE_CHECKING:
@@ -26,12 +26,14 @@ def run(
     *,
     options: Options,
 ) -> None:
-    """Steps on until the candidate is stable or gone. Each look reads --observation anew; safe to end and to start again.
+    """Steps on until the candidate is stable or gone; safe to end and to start again.
 
-    Ends with 0 when there is nothing left to wait for, with 4 when the candidate was taken back, with 5 when the time is up.
+    Each look is at the cluster and at Prometheus, or reads --observation anew. Ends with 0 when there is nothing left to wait
+    for, with 4 when the candidate was taken back, with 5 when the time is up.
     """
-    if options.observation is None or str(options.observation) == "-":
+    if str(options.observation) == "-":
         raise typer.BadParameter("name a file that is kept fresh, for it is read again and again: --observation FILE")
+    options = looking(options)
     if not options.dry_run and not (options.commit or options.push):
         raise typer.BadParameter("say where the steps go: --commit or --push")
     end = monotonic() + at_most * 60

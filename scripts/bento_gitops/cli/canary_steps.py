@@ -33,18 +33,31 @@ def step(
     *,
     options: Options,
 ) -> None:
-    """Does the one thing that comes next, or says what it waits for. Safe to repeat; needs --observation(s) to do anything."""
-    if observations is None:
-        if target is None:
-            raise typer.BadParameter("name an application, ENV/APP, or say where observations of many are: --observations FOLDER")
-        told(carried_step(target, options), options)
+    """Does the one thing that comes next, or says what it waits for. Safe to repeat.
+
+    Looks at the cluster and at Prometheus by itself, unless --observation(s) say what was seen. With ENV, or with nothing, each
+    application that is on its way gets its step.
+    """
+    if observations is None and target is not None and "/" in target:
+        told(carried_step(target, looking(options)), options)
         return
     if options.observation is not None or options.pr_body is not None:
-        raise typer.BadParameter("is of one application; --observations are of many", param_hint="--observation, --pr-body")
+        raise typer.BadParameter("is of one application, ENV/APP", param_hint="--observation, --pr-body")
     _all(target, observations, options)
 
 
-def _all(wanted: str | None, folder: Path, options: Options) -> None:
+def looking(options: Options) -> Options:
+    """Steps are decided by what runs: without an observation they look. Raises BadParameter for a time that is not now."""
+    if options.observation is not None or options.live:
+        return options
+    if options.now is not None:
+        raise typer.BadParameter(
+            "a step looks at what runs now; with an --observation it can be of another time", param_hint="--now"
+        )
+    return replace(options, live=True)
+
+
+def _all(wanted: str | None, folder: Path | None, options: Options) -> None:
     """One step with each. What is wrong with one keeps no other from its step; the worst decides how the command ends."""
     from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
     from bento_gitops.operations.canary_step import on_their_way
@@ -53,10 +66,7 @@ def _all(wanted: str | None, folder: Path, options: Options) -> None:
     documents: list[object] = []
     targets = on_their_way(options.tree(), wanted)
     for target in targets:
-        file = folder / f"{target}.yaml"
-        if not file.is_file():
-            console.note(f"note: {target}: nobody looked at it: there is no {file}")
-        own = replace(options, observation=file if file.is_file() else None)
+        own = looking(options) if folder is None else _seen_in(folder, target, options)
         try:
             carried = carried_step(target, own)
         except (InvalidInput, Refused, ToolFailed) as error:
@@ -74,6 +84,13 @@ def _all(wanted: str | None, folder: Path, options: Options) -> None:
         console.line(f"no candidate, and no track to remove, in {wanted or 'any environment'}")
     if codes:
         raise typer.Exit(max(codes))
+
+
+def _seen_in(folder: Path, target: str, options: Options) -> Options:
+    file = folder / f"{target}.yaml"
+    if not file.is_file():
+        console.note(f"note: {target}: nobody looked at it: there is no {file}")
+    return replace(options, observation=file if file.is_file() else None)
 
 
 def carried_step(target: str, options: Options) -> Carried:

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,6 +51,9 @@ class Options:
     now: datetime | None
     break_glass: str = ""
     observation: Path | None = None
+    live: bool = False
+    context: str | None = None
+    prometheus: str | None = None
 
     @property
     def moment(self) -> datetime:
@@ -70,7 +73,7 @@ class Options:
         return Request(
             target=target.strip("/"),
             now=self.moment,
-            by=typed(_who()),
+            by=typed(who()),
             reason=self.reason,
             observation=observation_in(self.observation),
             break_glass=self.break_glass,
@@ -98,13 +101,30 @@ class Options:
         carried = carry_out(
             context.root,
             request,
-            lambda tree: decide(tree, request),
+            lambda tree: decide(tree, self.looking(tree, request)),
             self.where(),
             dry_run=self.dry_run,
             wants_body=self.pr_body is not None,
         )
         self.write_body(carried.body)
         return carried
+
+    def looking(self, tree: Tree, request: Request) -> Request:
+        """The request with what runs now, where that was asked for: a decision that is made anew looks anew.
+
+        Raises what `observe` raises.
+        """
+        if not self.live:
+            return request
+        from bento_gitops.model.base import moment
+        from bento_gitops.operations.deciding import opened
+        from bento_gitops.operations.observe import Eyes, look
+
+        looked = look(opened(tree, request), Eyes(self.context, self.prometheus, request.by))
+        for note in looked.notes:
+            console.note(f"note: {note}")
+        # What was seen is of the time when it was seen, which is later than when the command began.
+        return replace(request, observation=looked.observation, now=max(request.now, moment(looked.observation.at)))
 
     def require_the_clock(self) -> None:
         """Raises BadParameter where others would get a change that was decided by another time than theirs: a freeze, a soak and
@@ -176,6 +196,21 @@ _SHARED: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
+    "live": (
+        Annotated[bool, typer.Option("--live", help="Look now: at the cluster of the kubeconfig, and at Prometheus.")],
+        False,
+    ),
+    "context": (
+        Annotated[str | None, typer.Option(help="With --live: the kubeconfig's context; without it the current one.")],
+        None,
+    ),
+    "prometheus": (
+        Annotated[
+            str | None,
+            typer.Option(metavar="URL", help="With --live: instead of the environment's monitoring.prometheus.address."),
+        ],
+        None,
+    ),
     "as_json": (Annotated[bool, typer.Option("--json", help="Print one JSON document.")], False),
     "now": (
         Annotated[
@@ -191,7 +226,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 }
 
 
-_OF_GATES = ("break_glass", "observation")
+_OF_GATES = ("break_glass", "observation", "live", "context", "prometheus")
 _TYPED = ("reason", "break_glass")
 
 
@@ -219,6 +254,10 @@ def _taking(shared: dict[str, tuple[Any, Any]], command: Callable[..., None]) ->
         options = Options(**{name: given.pop(name) for name in shared})
         if [options.commit, options.push, options.pr].count(True) > 1:
             raise typer.BadParameter("use one of --commit, --push and --pr")
+        if options.live and options.observation is not None:
+            raise typer.BadParameter("is another look than --observation; use one of them", param_hint="--live")
+        if options.live and options.now is not None:
+            raise typer.BadParameter("with --live the time is the clock's", param_hint="--now")
         options.require_the_clock()
         command(**given, options=options)
 
@@ -323,7 +362,7 @@ def typed(text: str) -> str:
     return one_line(_UNFIT.sub("", text))
 
 
-def _who() -> str:
+def who() -> str:
     """Who asks, as Git knows them."""
     from bento_gitops.tools import git
 

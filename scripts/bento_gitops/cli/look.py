@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bento_gitops.cli import console, context
+from bento_gitops.cli.changing import who
 from bento_gitops.cli.render import Wanted
 
 if TYPE_CHECKING:
@@ -37,6 +39,28 @@ def status(
         _print(standings)
     if check and any(one.stale for one in standings):
         raise typer.Exit(3)
+
+
+def observe(
+    target: Annotated[str, typer.Argument(metavar="ENV/APP", help="An application in an environment.")],
+    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's; without it the current one.")] = None,
+    prometheus: Annotated[
+        str | None, typer.Option(metavar="URL", help="Instead of the environment's monitoring.prometheus.address.")
+    ] = None,
+) -> None:
+    """Looks at what runs now, and prints the observation that `--live` decides by: weights, bundles, ready pods, measurements."""
+    import yaml
+
+    from bento_gitops.operations.deciding import Request, opened
+    from bento_gitops.operations.observe import Eyes, look
+    from bento_gitops.repository.files import WorkingTree
+
+    request = Request(target=target.strip("/"), now=datetime.now(UTC), by=who())
+    looked = look(opened(WorkingTree(context.root), request), Eyes(kube_context, prometheus, request.by))
+    text = yaml.safe_dump(looked.observation.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+    for note in looked.notes:
+        console.note(f"note: {note}")
+    sys.stdout.write(text)
 
 
 def _print(standings: list[Standing]) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, validate
+from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, tune, validate
 from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
@@ -48,6 +48,8 @@ app.command()(diff.diff)
 app.command()(diff.cost)
 app.command()(look.status)
 app.command()(look.history)
+app.command()(look.observe)
+app.command()(tune.tune)
 app.command()(ci.audit)
 app.command()(ci.comment)
 release.register(app)

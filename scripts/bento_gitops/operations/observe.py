@@ -1,0 +1,132 @@
+"""`observe`, `--live`: looks at the cluster and at Prometheus, and writes down what was seen at this moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bento_gitops.model.base import timestamp
+from bento_gitops.model.evidence import Observation, ObservedAnalysis
+from bento_gitops.model.layout import environment_file
+from bento_gitops.model.names import kebab
+from bento_gitops.model.problem import Place, Problem, Refused, ToolFailed
+from bento_gitops.model.release import Release
+from bento_gitops.observing import measuring
+from bento_gitops.observing.live import Seen, observed_tracks, observed_weights
+from bento_gitops.operations.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """With what somebody looks."""
+
+    context: str | None = None
+    """Of the kubeconfig."""
+    prometheus: str | None = None
+    """An address instead of the environment's."""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen, and what was not looked at and why."""
+
+    observation: Observation
+    notes: tuple[str, ...]
+
+
+def look(situation: Situation, eyes: Eyes) -> Look:
+    """An application as it runs now: weights, bundles, ready pods, and what Prometheus measured since the weight was set.
+
+    Raises ToolFailed where the cluster or Prometheus does not answer, Refused where the cluster is another environment's.
+    """
+    from bento_gitops.tools.cluster import opened
+
+    release = situation.release
+    environment = situation.environment.value
+    if release is None:
+        wrong = "nothing of this application runs here, so there is nothing to look at"
+        raise Refused([Problem(Place(situation.file), "observe", wrong, "", f"bento-gitops promote {situation.target} TAG")])
+    application = situation.target.application
+    cluster = opened(eyes.context)
+    seen = cluster.seen(environment.namespace, application, environment.routing.controller)
+    _require_this_one(seen, situation, cluster.name)
+    tracks = observed_tracks(seen, _services(situation, release))
+    now = datetime.now(UTC)
+    measured, rates, notes = _measured(situation, release, eyes, now)
+    return Look(
+        Observation(
+            apiVersion="bento-gitops/v1",
+            kind="Observation",
+            target=str(situation.target),
+            at=timestamp(now),
+            cluster=environment.cluster,
+            run=ran_by(eyes.by),
+            weights=observed_weights(seen, environment.routing.controller, application),
+            tracks={
+                name: track.model_copy(update={"requests_per_minute": rates.get(name)}) if name in rates else track
+                for name, track in tracks.items()
+            },
+            analysis=measured,
+        ),
+        tuple(notes),
+    )
+
+
+def _measured(
+    situation: Situation, release: Release, eyes: Eyes, now: datetime
+) -> tuple[ObservedAnalysis | None, Mapping[str, float], list[str]]:
+    from bento_gitops.tools.prometheus import asked
+
+    target = situation.target
+    address = eyes.prometheus or _address(situation)
+    if address is None:
+        file = environment_file(target.environment)
+        return None, {}, [f"nobody asked Prometheus: name it with --prometheus, or in {file}, monitoring.prometheus.address"]
+    window = measuring.window_of(release, now)
+    answers = asked(address, measuring.questions(target.application, target.environment, window), now)
+    rates = measuring.requests_per_minute(answers, release)
+    if not rates:
+        todo = "are its PrometheusRule and ServiceMonitor picked up?"
+        return None, {}, [f"Prometheus at {address} knows no bento:requests:rate1m of {target}; {todo}"]
+    if window is None:
+        return None, rates, ["the weight was set just now: nothing is measured yet"]
+    queries = measuring.business_questions(situation.plan.limits.queries, release, target.application, window)
+    notes: list[str] = []
+    business: dict[str, list[measuring.Sample]] = {}
+    for name, query in queries.items():
+        try:
+            business |= asked(address, {name: query}, now)
+        except ToolFailed as error:
+            business[name] = []  # no number: the analysis says so, and nothing is good without it
+            notes.append(f"query {name}: {error}")
+    return measuring.analysis(answers, business, release, window), rates, notes
+
+
+def _address(situation: Situation) -> str | None:
+    watched = situation.sources.saying("monitoring").value.monitoring
+    return watched.prometheus.address if watched and watched.prometheus else None
+
+
+def _services(situation: Situation, release: Release) -> dict[str, str]:
+    """By the label of components, the services of all bundles of the release."""
+    tags = {track.bundle for track in release.tracks.values()}
+    return {kebab(name): name for tag in sorted(tags) for name in situation.bundle(tag).services}
+
+
+def _require_this_one(seen: Seen, situation: Situation, cluster: str) -> None:
+    """Raises Refused where the objects say that they are another environment's: a context is easily the wrong one."""
+    others = seen.environments - {situation.target.environment}
+    if others:
+        found = ", ".join(sorted(other or "no environment" for other in others))
+        wrong = f"{situation.target.application} in namespace {situation.environment.value.namespace} of the cluster {cluster}"
+        todo = "name the context of the right cluster: --context"
+        raise Refused([Problem(Place(situation.file), "observe", f"{wrong} is of another environment", found, todo)])
+
+
+def ran_by(by: str) -> str:
+    """The address of the CI run, or who looks."""
+    server, repository, run = (os.environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else by or "somebody"

@@ -1,0 +1,125 @@
+"""A Kubernetes cluster, read through the kubernetes client: the objects of one application in one namespace, as data."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from bento_gitops.checking.objects import Map, maps
+from bento_gitops.model.files import Controller
+from bento_gitops.model.problem import ToolFailed
+from bento_gitops.observing.live import APPLICATION, ROUTES, Seen
+
+_WAIT = (5, 15)
+"""Seconds for a connection and for an answer: whoever looks has something to decide."""
+_MOST = 500
+"""Objects in one answer."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The cluster of a context of the kubeconfig, or the one that this runs in."""
+
+    api: Any
+    name: str
+    """As messages call it."""
+
+    def seen(self, namespace: str, application: str, controller: Controller) -> Seen:
+        """The objects of an application. Raises ToolFailed where the API server does not answer, or refuses."""
+        client = _untyped("kubernetes.client")
+        apps, core = client.AppsV1Api(self.api), client.CoreV1Api(self.api)
+        custom = client.CustomObjectsApi(self.api)
+        chosen = f"{APPLICATION}={application}"
+        routes = {
+            kind: self._listed(
+                f"{plural} of {namespace}",
+                partial(custom.list_namespaced_custom_object, group, version, namespace, plural),
+                chosen,
+                optional=True,
+            )
+            for group, version, plural, kind in ROUTES[controller]
+        }
+        return Seen(
+            self._listed(f"Deployments of {namespace}", partial(apps.list_namespaced_deployment, namespace), chosen),
+            self._listed(f"ReplicaSets of {namespace}", partial(apps.list_namespaced_replica_set, namespace), chosen),
+            self._listed(f"Services of {namespace}", partial(core.list_namespaced_service, namespace), chosen),
+            routes,
+        )
+
+    def _listed(self, what: str, ask: Callable[..., Any], chosen: str, *, optional: bool = False) -> list[Map]:
+        """All pages of a list. `optional`: a kind that the API server does not know has no objects."""
+        from urllib3.exceptions import HTTPError
+
+        refused: type[Exception] = _untyped("kubernetes.client.exceptions").ApiException
+        found: list[Map] = []
+        onward = ""
+        while True:
+            said: dict[str, Any] = {
+                "label_selector": chosen,
+                "limit": _MOST,
+                "_preload_content": False,
+                "_request_timeout": _WAIT,
+            }
+            try:
+                answer = ask(**said, **({"_continue": onward} if onward else {}))
+            except refused as error:
+                if optional and getattr(error, "status", None) == 404:
+                    return []
+                raise ToolFailed(f"the cluster {self.name} does not show {what}: {_reason(error)}") from None
+            except (HTTPError, OSError) as error:
+                raise ToolFailed(f"the cluster {self.name} does not answer: {_last(error)}") from None
+            page = cast("Map", json.loads(answer.data))
+            found += maps(page.get("items"))
+            listed = page.get("metadata")
+            onward = str(listed.get("continue") or "") if isinstance(listed, dict) else ""
+            if not onward:
+                return found
+
+
+def opened(context: str | None, environ: Mapping[str, str] = os.environ) -> Cluster:
+    """The cluster of a context (without one: the current one), or the one that this pod runs in where there is no kubeconfig.
+
+    Raises ToolFailed where there is none.
+    """
+    client, config = _untyped("kubernetes.client"), _untyped("kubernetes.config")
+    settings = client.Configuration()
+    settings.retries = 0  # what waits asks again by itself; a retry would be told on the screen, as a warning
+    file = environ.get("KUBECONFIG") or None  # the client itself reads the variable once, when it is imported
+    pod = "KUBERNETES_SERVICE_HOST" in environ and not file and not (Path.home() / ".kube/config").exists()
+    try:
+        if pod and context is None:
+            config.load_incluster_config(client_configuration=settings)
+            name = "of this pod"
+        else:
+            config.load_kube_config(file, context, settings)
+            name = f"of context {context or config.list_kube_config_contexts(file)[1]['name']}"
+    except (config.ConfigException, OSError, KeyError, TypeError) as error:
+        todo = "set KUBECONFIG, or name a context of it with --context"
+        raise ToolFailed(f"there is no cluster to look at: {_last(error)}; {todo}") from None
+    return Cluster(client.ApiClient(settings), name)
+
+
+def _untyped(module: str) -> Any:
+    """A module of the client, which has no types worth the name; it takes half a second to import."""
+    return importlib.import_module(module)
+
+
+def _reason(error: Any) -> str:
+    try:
+        message = json.loads(error.body)["message"]
+    except (TypeError, ValueError, KeyError):
+        message = str(error.reason)
+    return f"{message} ({error.status})"
+
+
+def _last(error: BaseException) -> str:
+    """The cause, not the chain of retries around it."""
+    reason = getattr(error, "reason", None)
+    text = str(reason if isinstance(reason, Exception) else error)
+    return text.rpartition(": ")[2] or type(error).__name__

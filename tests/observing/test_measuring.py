@@ -1,0 +1,94 @@
+"""What is asked of Prometheus, and what its answers come to."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from bento_gitops.model.base import moment
+from bento_gitops.model.release import Release
+from bento_gitops.model.rollout import Query
+from bento_gitops.observing.measuring import (
+    Sample,
+    analysis,
+    business_questions,
+    measured,
+    questions,
+    requests_per_minute,
+    window_of,
+)
+
+SHIFTED = "2026-11-10T09:00:00Z"
+NAN = float("nan")
+
+
+def release(shifted: str = SHIFTED) -> Release:
+    return Release.model_validate(
+        {
+            "apiVersion": "bento-gitops/v1",
+            "kind": "Release",
+            "stable": "blue",
+            "candidate": "green",
+            "tracks": {
+                "blue": {"bundle": "1.0.0", "weight": 95},
+                "green": {"bundle": "1.1.0", "weight": 5, "ready_for": 5, "shifted": shifted},
+            },
+            "since": "2026-11-10T08:00:00Z",
+        }
+    )
+
+
+def at(**later: float) -> datetime:
+    return moment(SHIFTED) + timedelta(**later)
+
+
+def test_the_window_begins_when_no_request_of_the_weight_before_is_in_a_rate_and_is_an_hour_at_most() -> None:
+    assert window_of(release(), at(minutes=1)) is None
+    assert window_of(release(), at(minutes=1, seconds=29)) is None
+    assert window_of(release(), at(minutes=11, seconds=0.7)) == timedelta(minutes=10)
+    assert window_of(release(), at(days=2)) == timedelta(hours=1)
+
+
+def test_without_a_window_only_the_requests_of_now_are_asked_for() -> None:
+    assert list(questions("tickets", "prod", None)) == ["now"]
+    asked = questions("tickets", "prod", timedelta(minutes=10))
+    assert asked["errors"] == (
+        'sum by (track, bundle) (sum_over_time(bento:errors:rate1m{application="tickets",environment="prod",role="api"}[600s])) * 30'
+    )
+
+
+def test_a_query_of_one_s_own_gets_the_tracks_the_application_and_the_window() -> None:
+    query = Query(query='sum(increase(solved{app="$application",track=~"$track|$stable"}[$window]))', min=1)
+    asked = business_questions({"solved": query}, release(), "tickets", timedelta(minutes=10))
+    assert asked == {"solved": 'sum(increase(solved{app="tickets",track=~"green|blue"}[600s]))'}
+
+
+def test_counts_are_whole_never_negative_and_cumulative() -> None:
+    found = measured(99.6, 100.2, {"0.1": 50.2, "0.05": 50.9, "+Inf": 99.6})
+    assert (found.requests, found.errors) == (100, 100)
+    assert found.durations == {"0.05": 51, "0.1": 51, "+Inf": 100}
+    assert measured(-0.1, 0, {}).durations is None
+    assert measured(10, 0, {"0.1": 5}).durations is None, "not all requests are counted"
+
+
+def test_what_another_bundle_did_under_a_track_s_name_does_not_count() -> None:
+    old, new = ({"track": "green", "bundle": bundle} for bundle in ("1.0.9", "1.1.0"))
+    answers = {
+        "now": [Sample(old, 70), Sample(new, 7)],
+        "requests": [Sample(old, 700), Sample(new, 70)],
+        "errors": [Sample(old, 9)],
+    }
+    found = analysis(answers, {}, release(), timedelta(minutes=10))
+    assert {name: (one.requests, one.errors) for name, one in found.tracks.items()} == {"green": (70, 0)}
+    assert requests_per_minute(answers, release()) == {"green": 7}
+
+
+@pytest.mark.parametrize(
+    ("samples", "number"),
+    [([], None), ([Sample({}, 0.9)], 0.9), ([Sample({}, NAN)], None), ([Sample({}, float("inf"))], None)]
+    + [([Sample({"pod": "a"}, 1), Sample({"pod": "b"}, 2)], None)],
+)
+def test_a_query_gives_a_number_only_where_there_is_exactly_one(samples: list[Sample], number: float | None) -> None:
+    found = analysis({}, {"solved": samples}, release(), timedelta(minutes=10))
+    assert found.queries == {"solved": number}
+    assert found.window == "10m"

@@ -1,0 +1,200 @@
+"""Commands that look: what a cluster and Prometheus show becomes an observation, and the observation a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from bento_gitops.model.base import timestamp
+from bento_gitops.model.layout import release_file
+from bento_gitops.model.names import kebab
+from live_stand_in import Live, Series, live
+from stories import APP, Operator
+
+PROD = f"prod/{APP}"
+
+
+@pytest.fixture
+def cluster(olivia: Operator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Live]:
+    """Where a canary of 1.1.0 runs with 5 %, as Git says, since twenty minutes."""
+    begun = datetime.now(UTC) - timedelta(minutes=20)
+    text = (
+        "apiVersion: bento-gitops/v1\nkind: Release\nstable: blue\ncandidate: green\ntracks:\n"
+        '  blue: {bundle: "1.0.0", weight: 95}\n'
+        f'  green: {{bundle: "1.1.0", weight: 5, ready_for: 5, shifted: {timestamp(begun)}}}\n'
+        f"since: {timestamp(begun)}\n"
+    )
+    path = olivia.clone.root / release_file(PROD)
+    path.write_text(text, encoding="utf-8")
+    olivia.run("render", PROD)
+    olivia.clone.git("commit", "--quiet", "--all", "--message", "a canary")
+    with live() as state:
+        monkeypatch.setenv("KUBECONFIG", str(state.kubeconfig(tmp_path)))
+        run_in(state, olivia, {"blue": 95, "green": 5})
+        state.measured = measuring({"blue": (9500, 9), "green": (500, 0)})
+        yield state
+
+
+def run_in(state: Live, olivia: Operator, weights: dict[str, int], *, environment: str = "prod") -> None:
+    """Gives the cluster all pods of the release, and a route with these weights."""
+    values = yaml.safe_load((olivia.clone.root / f"environments/{PROD}/values.yaml").read_text("utf-8"))
+    deployments, sets, services = [], [], []
+    for track, said in values["tracks"].items():
+        for service, component in said["components"].items():
+            name = f"{APP}-{track}-{kebab(service)}"
+            labels = {
+                "bento-gitops/application": APP,
+                "bento-gitops/environment": environment,
+                "bento-gitops/track": track,
+                "bento-gitops/bundle": said["bundle"],
+                "bento-gitops/component": kebab(service),
+                "bento-gitops/role": component["role"],
+            }
+            metadata = {"name": name, "labels": labels, "generation": 2, "uid": name}
+            metadata["annotations"] = {"deployment.kubernetes.io/revision": "7"}
+            pods = component.get("scaling", {}).get("minReplicas", 1)
+            template = {"metadata": {"labels": labels}}
+            deployments.append({"metadata": metadata, "spec": {"template": template}, "status": {"observedGeneration": 2}})
+            for revision, ready in (("7", pods), ("6", 4)):
+                of = {"annotations": {"deployment.kubernetes.io/revision": revision}, "ownerReferences": [{"uid": name}]}
+                sets.append({"metadata": {"name": f"{name}-{revision}", **of}, "status": {"readyReplicas": ready}})
+            services.append({"metadata": {"name": name, "labels": labels}})
+    entry = next(name for name, one in values["tracks"]["blue"]["components"].items() if one["role"] == "api")
+    backends = [{"name": f"{APP}-{track}-{kebab(entry)}", "weight": weight} for track, weight in weights.items()]
+    accepted = {"type": "Accepted", "status": "True", "observedGeneration": 5}
+    route = {
+        "metadata": {"name": APP, "generation": 5},
+        "spec": {"rules": [{"matches": [{"headers": [{}]}], "backendRefs": []}, {"matches": [{}], "backendRefs": backends}]},
+        "status": {"parents": [{"conditions": [accepted]}]},
+    }
+    state.lists = {"deployments": deployments, "replicasets": sets, "services": services, "httproutes": [route]}
+
+
+FAST = {"0.1": 0.5, "0.2": 1.0, "0.8": 1.0, "+Inf": 1.0}
+
+
+def measuring(counts: dict[str, tuple[float, float]]) -> Callable[[str], Series | str]:
+    """Prometheus's answers for requests and errors by track; half of the answers take 0.1 s, all 0.2 s."""
+    bundles = {"blue": "1.0.0", "green": "1.1.0"}
+
+    def answer(query: str) -> Series | str:
+        found: Series = []
+        for track, (requests, errors) in counts.items():
+            labels = {"track": track, "bundle": bundles[track]}
+            if "duration" in query:
+                found += [({**labels, "le": bound}, requests * share) for bound, share in FAST.items()]
+            elif "errors" in query:
+                found.append((labels, errors))
+            elif "sum_over_time" in query:
+                found.append((labels, requests))
+            else:
+                found.append((labels, requests / 20))
+        return found
+
+    return answer
+
+
+def seen(olivia: Operator, live_: Live, *more: str) -> dict[str, Any]:
+    return yaml.safe_load(olivia.run("observe", PROD, "--prometheus", live_.prometheus, *more).out)
+
+
+def step(olivia: Operator, live_: Live, code: int = 0) -> str:
+    return olivia.run("canary", "step", PROD, "--commit", "--prometheus", live_.prometheus, code=code).everything
+
+
+def test_an_observation_says_weights_bundles_ready_pods_and_measurements(olivia: Operator, cluster: Live) -> None:
+    found = seen(olivia, cluster)
+    assert (found["target"], found["cluster"]) == (PROD, "prod-cluster")
+    assert found["weights"] == {"blue": 95, "green": 5}
+    assert {name: track["bundle"] for name, track in found["tracks"].items()} == {"blue": "1.0.0", "green": "1.1.0"}
+    assert found["tracks"]["green"]["ready"] == olivia.pods("prod", "green"), "of the current revision alone"
+    assert found["tracks"]["green"]["requests_per_minute"] == 25
+    assert found["analysis"]["tracks"]["green"]["requests"] == 500
+    assert found["analysis"]["tracks"]["blue"]["errors"] == 9
+    assert all(f'application="{APP}",environment="prod"' in query for query in cluster.queries)
+
+
+def test_a_step_looks_by_itself_records_the_weight_and_then_goes_on(olivia: Operator, cluster: Live) -> None:
+    assert "green is live with 5 %" in step(olivia, cluster)
+    assert "of 10m" in step(olivia, cluster), "the interval has begun"
+
+
+def test_a_step_takes_back_a_candidate_that_fails(olivia: Operator, cluster: Live) -> None:
+    cluster.measured = measuring({"blue": (9500, 9), "green": (500, 100)})
+    said = step(olivia, cluster)
+    assert "1.1.0 is held" in said and "fail" in said
+    assert olivia.state("prod") == ("steady", {"1.0.0": 100})
+
+
+def test_measurements_of_another_bundle_under_the_same_track_name_are_not_the_candidate_s(
+    olivia: Operator, cluster: Live
+) -> None:
+    def earlier(query: str) -> Series | str:
+        found = measuring({"green": (500, 400)})(query)
+        assert isinstance(found, list)
+        return [(labels | {"bundle": "0.9.0"}, value) for labels, value in found]
+
+    cluster.measured = earlier
+    found = seen(olivia, cluster)
+    assert "analysis" not in found
+    assert "is live with 5 %" in step(olivia, cluster), "nothing measured is nothing bad"
+
+
+def test_a_route_that_is_not_as_in_git_holds_the_step(olivia: Operator, cluster: Live) -> None:
+    run_in(cluster, olivia, {"blue": 100, "green": 0})
+    assert "green has 0 % live and 5 % in Git" in step(olivia, cluster)
+
+
+def test_pods_of_an_earlier_revision_do_not_count(olivia: Operator, cluster: Live) -> None:
+    for one in cluster.lists["deployments"]:
+        one["metadata"]["generation"] = 3
+    assert set(seen(olivia, cluster)["tracks"]["green"]["ready"].values()) == {0}
+
+
+def test_a_cluster_of_another_environment_is_refused(olivia: Operator, cluster: Live) -> None:
+    run_in(cluster, olivia, {"blue": 95, "green": 5}, environment="staging")
+    said = olivia.run("observe", PROD, "--prometheus", cluster.prometheus, code=4).err
+    assert "is of another environment (found staging); name the context of the right cluster: --context" in said
+
+
+@pytest.mark.parametrize("refused", ["deployments", "services"])
+def test_what_the_api_server_does_not_show_ends_the_look(olivia: Operator, cluster: Live, refused: str) -> None:
+    cluster.refused = {refused}
+    said = olivia.run("canary", "step", PROD, "--commit", "--prometheus", cluster.prometheus, code=5).err
+    assert "the cluster of context stand-in does not show" in said and "is forbidden: no rule allows it (403)" in said
+
+
+def test_no_cluster_and_no_prometheus_say_so(olivia: Operator, cluster: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    quiet = olivia.run("observe", PROD, "--prometheus", "http://127.0.0.1:1", code=5).err
+    assert "Prometheus at http://127.0.0.1:1 does not answer: " in quiet
+    unnamed = olivia.run("observe", PROD)
+    assert "nobody asked Prometheus: name it with --prometheus, or in environments/prod/environment.yaml" in unnamed.err
+    assert "analysis" not in yaml.safe_load(unnamed.out)
+    empty = olivia.clone.root.parent / "empty"
+    empty.write_text("")
+    monkeypatch.setenv("KUBECONFIG", str(empty))
+    assert "there is no cluster to look at" in olivia.run("observe", PROD, code=5).err
+
+
+def test_a_query_of_one_s_own_that_is_wrong_is_told_and_gives_no_number(olivia: Operator, cluster: Live) -> None:
+    path = olivia.clone.root / f"environments/{PROD}/config.yaml"
+    own = "rollout: {analysis: {queries: {resolved: {query: 'sum(solved{track=\"$track\"}[$window])', min: 0.5}}}}\n"
+    path.write_text(path.read_text("utf-8") + own, encoding="utf-8")
+    counted = cluster.measured
+    cluster.measured = lambda query: (
+        "parse error: ranges only allowed for vector selectors" if "solved" in query else counted(query)
+    )
+    said = olivia.run("observe", PROD, "--prometheus", cluster.prometheus)
+    assert "query resolved: " in said.err and "parse error: ranges only allowed" in said.err
+    asked = next(query for query in cluster.queries if "solved" in query)
+    assert asked.startswith('sum(solved{track="green"}[') and asked.endswith("s])")
+
+
+def test_live_beside_an_observation_or_a_time_is_wrong_usage(olivia: Operator, cluster: Live) -> None:
+    both = olivia.run("canary", "step", PROD, "--live", "--observation", "x.json", code=2).err
+    assert "--live" in both
+    olivia.run("canary", "step", PROD, "--now", "2026-11-01T00:00:00Z", code=2)
