@@ -52,9 +52,8 @@ def test_the_window_begins_when_no_request_of_the_weight_before_is_in_a_rate_and
 def test_without_a_window_only_the_requests_of_now_are_asked_for() -> None:
     assert list(questions("tickets", "prod", None)) == ["now"]
     asked = questions("tickets", "prod", timedelta(minutes=10))
-    assert asked["errors"] == (
-        'sum by (track, bundle) (sum_over_time(bento:errors:rate1m{application="tickets",environment="prod",role="api"}[600s])) * 30'
-    )
+    errors = 'bento:errors:rate1m{application="tickets",environment="prod",role="api"}'
+    assert asked["errors"] == f"sum by (track, bundle) (sum_over_time({errors}[600s])) * 30"
 
 
 def test_a_query_of_one_s_own_gets_the_tracks_the_application_and_the_window() -> None:
@@ -85,8 +84,13 @@ def test_what_another_bundle_did_under_a_track_s_name_does_not_count() -> None:
 
 @pytest.mark.parametrize(
     ("samples", "number"),
-    [([], None), ([Sample({}, 0.9)], 0.9), ([Sample({}, NAN)], None), ([Sample({}, float("inf"))], None)]
-    + [([Sample({"pod": "a"}, 1), Sample({"pod": "b"}, 2)], None)],
+    [
+        ([], None),
+        ([Sample({}, 0.9)], 0.9),
+        ([Sample({}, NAN)], None),
+        ([Sample({}, float("inf"))], None),
+        ([Sample({"pod": "a"}, 1), Sample({"pod": "b"}, 2)], None),
+    ],
 )
 def test_a_query_gives_a_number_only_where_there_is_exactly_one(samples: list[Sample], number: float | None) -> None:
     found = analysis({}, {"solved": samples}, release(), timedelta(minutes=10))
