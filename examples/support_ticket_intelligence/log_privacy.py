@@ -1,4 +1,4 @@
-"""Knows how what customers wrote stays out of the logs: an exception is logged with its type and place, never with its message."""
+"""Knows how what customers wrote stays out of the logs: of an exception they tell the type and the place, never the message."""
 
 from __future__ import annotations
 

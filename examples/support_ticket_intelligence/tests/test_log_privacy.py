@@ -94,7 +94,8 @@ def test_what_a_forgotten_task_raised_is_told_without_its_attributes(log: io.Str
     assert TOLD not in log.getvalue()
 
 
-def test_a_second_call_changes_nothing(log: io.StringIO) -> None:
+@pytest.mark.usefixtures("log")
+def test_a_second_call_changes_nothing() -> None:
     first = logging.getLogRecordFactory()
     withhold_messages()
 
@@ -196,7 +197,7 @@ def echo() -> Iterator[http.server.ThreadingHTTPServer]:
 
 @pytest.fixture(scope="module")
 def api(echo: http.server.ThreadingHTTPServer, model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    depends = {name: f"http://127.0.0.1:{echo.server_port}" for name in ("EmbeddingRunner", "ClassifierRunner")}
+    depends = dict.fromkeys(("EmbeddingRunner", "ClassifierRunner"), f"http://127.0.0.1:{echo.server_port}")
     with running_server(model_store, tmp_path_factory.mktemp("api") / "log", depends) as server:
         yield server
 

@@ -164,9 +164,7 @@ def ready(one: Served) -> bool:
         return False
 
 
-def request(
-    one: Served, method: str, path: str, body: object = None, media_type: str = "application/json"
-) -> tuple[int, bytes]:
+def request(one: Served, method: str, path: str, body: object = None, media_type: str = "application/json") -> tuple[int, bytes]:
     """What was answered. Bytes are sent as they are, anything else as JSON."""
     connection = http.client.HTTPConnection(one.address, PORT, timeout=30)
     try:
@@ -276,7 +274,9 @@ def test_no_log_of_any_process_repeats_what_was_sent(running: dict[str, Served])
     for one in running.values():
         until(lambda one=one: "Invalid HTTP request" in one.log.read_text(), f"{one.service} logs what is no HTTP")
     until(lambda: "Exception on /predict_proba" in running["ClassifierRunner"].log.read_text(), "a failure in a runner is logged")
-    repeating = [f"{one.service}: {line}" for one in running.values() for line in one.log.read_text().splitlines() if TOLD in line]
+    repeating = [
+        f"{one.service}: {line}" for one in running.values() for line in one.log.read_text().splitlines() if TOLD in line
+    ]
     assert not repeating
     for one in running.values():
         assert TOLD not in request(one, "GET", "/metrics")[1].decode(), one.service
