@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,10 @@ from bento_gitops.checking.chart_files import render_chart_files, values_table
 from bento_gitops.layers.marked import parse
 from bento_gitops.layers.reading import checked
 from bento_gitops.model.values import Values
-from serving_chart import CHART, CI, ROOT, Refused, laid_over, said, tickets
+from branches import reached
+from serving_chart import CHART, CI, ROOT, laid_over, tickets
 
 TEMPLATES = sorted(path for path in (CHART / "templates").rglob("*") if path.is_file())
-ACTION = re.compile(r"\{\{-?\s*(?P<word>if|with|range|else|end|define)\b[^}]*\}\}")
-REFUSES = re.compile(r"\s*(\{\{-? \$\w+ :?= .*\}\}\s*)*\{\{- (include \"bento-serving.wrong\"|.*\| fail -)")
-REACHED = re.compile(r"reached branch (\S+)")
 
 
 def test_the_schema_and_the_table_of_values_are_current() -> None:
@@ -72,58 +69,8 @@ def test_every_template_gives_an_object_for_some_values_of_ci(template: object) 
     assert not [path for path in wanted if not re.search(rf"# Source: {re.escape(path)}\n\w", rendered)]
 
 
-def marked(path: Path, name: str, refusing: bool, without: set[str]) -> tuple[str, set[str]]:
-    """A template that fails on entry into a branch, and the branches of that kind: those that refuse values, or all others."""
-    text = path.read_text()
-    found: set[str] = set()
-
-    def with_mark(action: re.Match[str]) -> str:
-        if action["word"] in ("end", "define") or bool(REFUSES.match(text, action.end())) != refusing:
-            return action[0]
-        line, column = text.count("\n", 0, action.start()) + 1, action.start() - text.rfind("\n", 0, action.start())
-        branch = f"{name}:{line}:{column}"
-        found.add(branch)
-        return action[0] if branch in without else f'{action[0]}{{{{- fail "reached branch {branch}" -}}}}'
-
-    return ACTION.sub(with_mark, text), found
-
-
-def reached(helm: Path, folder: Path, values: list[str], *, refusing: bool) -> tuple[set[str], set[str]]:
-    """The branches of the templates that refuse values (or the others), and those of them that a render of some values entered.
-
-    Each is made to fail; one that fails is reached, is let through, and the render is tried again.
-    """
-    chart = folder / CHART.name
-    shutil.copytree(CHART, chart)
-    every: set[str] = set()
-    entered: set[str] = set()
-
-    def write() -> None:
-        for path in TEMPLATES:
-            name = path.relative_to(CHART / "templates").as_posix()
-            text, found = marked(path, name, refusing, entered)
-            (chart / "templates" / name).write_text(text)
-            every.update(found)
-
-    write()
-    for given in values:
-        while True:
-            try:
-                said(helm, chart, given)
-                break
-            except Refused as refused:
-                hit = REACHED.search(str(refused))
-                if not hit:
-                    assert "are wrong" in str(refused), refused
-                    break
-                assert hit[1] not in entered
-                entered.add(hit[1])
-                write()
-    return every, entered
-
-
 def test_the_values_of_ci_reach_every_branch_that_does_not_refuse(helm: Path, tmp_path: Path) -> None:
-    every, entered = reached(helm, tmp_path, [file.read_text() for file in CI], refusing=False)
+    every, entered = reached(helm, tmp_path, CHART, [file.read_text() for file in CI], refusing=False)
     assert len(every) > 80
     assert not every - entered
 
@@ -131,6 +78,6 @@ def test_the_values_of_ci_reach_every_branch_that_does_not_refuse(helm: Path, tm
 def test_the_refused_values_reach_every_branch_that_refuses(helm: Path, tmp_path: Path) -> None:
     files = sorted((Path(__file__).parent / "refused").glob("*.yaml"))
     refused = [json.dumps(laid_over(tickets(), yaml.safe_load(file.read_text()))) for file in files]
-    every, entered = reached(helm, tmp_path, [*refused, "{}"], refusing=True)
+    every, entered = reached(helm, tmp_path, CHART, [*refused, "{}"], refusing=True)
     assert len(every) > 15
     assert not every - entered

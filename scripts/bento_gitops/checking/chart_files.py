@@ -1,4 +1,4 @@
-"""What of the chart is generated: its schema of the values, and the table of values in its README."""
+"""What of a chart is generated: its schema of the values, and the table of values in its README."""
 
 from __future__ import annotations
 
@@ -8,11 +8,16 @@ from typing import Any, cast
 
 import yaml
 
-from bento_gitops.model.layout import CHART
+from bento_gitops.model.layout import CHART, PLATFORM
+from bento_gitops.model.platform import PlatformValues
 from bento_gitops.model.values import Values
 
 TABLE_START = "<!-- values: generated from values.yaml -->"
 TABLE_END = "<!-- end of values -->"
+
+_MODELS = {CHART: Values, PLATFORM: PlatformValues}
+CHARTS = tuple(_MODELS)
+"""The charts whose values have a model."""
 
 _MARK = "# -- "
 _ABSENT = re.compile(r"^#([A-Za-z]+:.*)$")
@@ -21,29 +26,30 @@ _LONGEST_DEFAULT = 90
 _BY_NAME = frozenset({"properties", "$defs", "patternProperties"})
 
 
-def render_chart_files(values_yaml: str, readme: str) -> dict[str, str]:
-    """The generated files of the chart, by path in the repository, from the text of its values.yaml and its README.md.
+def render_chart_files(values_yaml: str, readme: str, chart: str = CHART) -> dict[str, str]:
+    """The generated files of a chart, by path in the repository, from the text of its values.yaml and its README.md.
 
     Raises ValueError if the README lacks the marks around the table, or values.yaml has a key without a description.
     """
     head, start, rest = readme.partition(TABLE_START)
     _, end, tail = rest.partition(TABLE_END)
     if not (start and end):
-        raise ValueError(f"{CHART}/README.md: lacks {TABLE_START!r} and {TABLE_END!r}; add them around the table")
+        raise ValueError(f"{chart}/README.md: lacks {TABLE_START!r} and {TABLE_END!r}; add them around the table")
     return {
-        f"{CHART}/values.schema.json": values_schema(),
-        f"{CHART}/README.md": f"{head}{start}\n\n{values_table(values_yaml)}\n{end}{tail}",
+        f"{chart}/values.schema.json": values_schema(chart),
+        f"{chart}/README.md": f"{head}{start}\n\n{values_table(values_yaml, chart)}\n{end}{tail}",
     }
 
 
-def values_schema() -> str:
+def values_schema(chart: str = CHART) -> str:
     """The JSON Schema that Helm holds the values against, from the model of the values.
 
     No null: Helm takes it as "remove the default" before it looks at the schema. `global` is Helm's own key in an umbrella chart.
     """
-    schema = _strict(Values.model_json_schema(by_alias=True))
+    schema = _strict(_MODELS[chart].model_json_schema(by_alias=True))
     schema["properties"]["global"] = {"type": "object", "description": "Helm's own, in an umbrella chart; not read."}
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Values of the chart bento-serving", **schema}
+    title = f"Values of the chart {chart.rpartition('/')[2]}"
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **schema}
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
@@ -71,7 +77,7 @@ def _named(schemas: dict[str, Any]) -> dict[str, Any]:
     return {name: _strict(schema) for name, schema in schemas.items() if schema != {"type": "null"}}
 
 
-def values_table(values_yaml: str) -> str:
+def values_table(values_yaml: str, chart: str = CHART) -> str:
     """The Markdown table of the keys that values.yaml describes in comments that start with `# -- `.
 
     Raises ValueError naming each key that neither it nor a key above it describes.
@@ -81,7 +87,7 @@ def values_table(values_yaml: str) -> str:
     missing = [key for key in _leaves(values) if not any(key == told or key.startswith(f"{told}.") for told in described)]
     if missing:
         todo = f"has no description; write `{_MARK}...` above it"
-        raise ValueError("\n".join(f"{CHART}/values.yaml: {key}: {todo}" for key in missing))
+        raise ValueError("\n".join(f"{chart}/values.yaml: {key}: {todo}" for key in missing))
     rows = [f"| `{key}` | {_default(values, key)} | {text.replace('|', '&#124;')} |" for key, text in described.items()]
     return "\n".join(["| key | default | what it is |", "|---|---|---|", *rows]) + "\n"
 

@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Generated schemas of files and cha
 def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 when a file is not what the models say.")] = False,
 ) -> None:
-    """Writes the JSON Schemas of all files, the chart's values.schema.json and the table in its README."""
+    """Writes the JSON Schemas of all files, the charts' values.schema.json, the tables in their READMEs, and dashboards."""
     from bento_gitops.operations import schemas
 
     differing = schemas.generate(context.root, check=check)

@@ -5,6 +5,9 @@ from __future__ import annotations
 CHART = "charts/bento-serving"
 """The chart that the values are for; its own values.yaml is the lowest layer."""
 
+PLATFORM = "charts/bento-platform"
+"""The chart of what a cluster gets once."""
+
 RELEASES = "charts/releases/bento-serving"
 """Copies of the chart that never change, a folder for each version; environments pin them."""
 

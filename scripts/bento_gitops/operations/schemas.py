@@ -1,4 +1,4 @@
-"""schemas: the generated schemas of files and chart, and the reduced ones of custom resources."""
+"""schemas: the generated schemas of files and charts, dashboards, and the reduced schemas of custom resources."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bento_gitops.checking.chart_files import render_chart_files
+from bento_gitops.checking.chart_files import CHARTS, render_chart_files
 from bento_gitops.checking.custom_resources import reduced, text_of
 from bento_gitops.checking.file_schemas import file_schemas
 from bento_gitops.checking.objects import Map, as_text, get, maps
 from bento_gitops.checking.rendered import plain_documents
-from bento_gitops.model.layout import CHART
+from bento_gitops.model.layout import PLATFORM
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.repository.files import write_atomically
 from bento_gitops.tools import binaries, kubectl
@@ -21,11 +21,13 @@ LOCAL = "policies/local/schemas"
 
 
 def generate(root: Path, *, check: bool) -> tuple[str, ...]:
-    """Writes every generated schema, and what is generated of the chart's README; the paths that differed, sorted.
+    """Writes every generated schema, what is generated of the charts' READMEs, and dashboards; the paths that differed, sorted.
 
-    With `check` nothing is written. Raises InvalidInput where the chart's files cannot be generated.
+    With `check` nothing is written. Raises InvalidInput where a chart's files cannot be generated.
     """
-    wanted = {**file_schemas(), **_chart_files(root)}
+    wanted = {**file_schemas(), **_dashboards()}
+    for chart in CHARTS:
+        wanted |= _chart_files(root, chart)
     differing = tuple(path for path, text in sorted(wanted.items()) if _bytes(root / path) != text.encode())
     if not check:
         for path in differing:
@@ -33,18 +35,26 @@ def generate(root: Path, *, check: bool) -> tuple[str, ...]:
     return differing
 
 
-def _chart_files(root: Path) -> Mapping[str, str]:
-    texts: list[str] = []
-    for name in ("values.yaml", "README.md"):
-        data = _bytes(root / CHART / name)
-        if data is None:
-            todo = "run in the root of the repository, or name it with --root"
-            raise InvalidInput([Problem(Place(f"{CHART}/{name}"), "", "the file is missing", "", todo)])
-        texts.append(data.decode())
+def _dashboards() -> Mapping[str, str]:
+    from bento_gitops.observing.dashboards import dashboard_texts  # Grafana's types, which no other command needs
+
+    return {f"{PLATFORM}/dashboards/{name}": text for name, text in dashboard_texts().items()}
+
+
+def _chart_files(root: Path, chart: str) -> Mapping[str, str]:
+    values_yaml, readme = (_text(root, f"{chart}/{name}") for name in ("values.yaml", "README.md"))
     try:
-        return render_chart_files(*texts)
+        return render_chart_files(values_yaml, readme, chart)
     except ValueError as error:
-        raise InvalidInput([Problem(Place(CHART), "", str(error))]) from None
+        raise InvalidInput([Problem(Place(chart), "", str(error))]) from None
+
+
+def _text(root: Path, path: str) -> str:
+    data = _bytes(root / path)
+    if data is None:
+        todo = "run in the root of the repository, or name it with --root"
+        raise InvalidInput([Problem(Place(path), "", "the file is missing", "", todo)])
+    return data.decode()
 
 
 def _bytes(file: Path) -> bytes | None:
