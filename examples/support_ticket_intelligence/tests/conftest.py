@@ -75,11 +75,16 @@ def server(model_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @contextmanager
-def running_server(model_store: Path, log_file: Path, depends: Mapping[str, str] = MappingProxyType({})) -> Iterator[Server]:
+def running_server(
+    model_store: Path,
+    log_file: Path,
+    depends: Mapping[str, str] = MappingProxyType({}),
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
     """The API service, ready; `depends`: where the runners are that are not to run in its process."""
     port = free_port()
     with log_file.open("w") as log:
-        process = start("SupportTicketIntelligence", port, {"BENTOML_HOME": str(model_store)}, log, depends)
+        process = start("SupportTicketIntelligence", port, {"BENTOML_HOME": str(model_store), **environment}, log, depends)
     try:
         _await_ready(process, port, log_file)
         yield Server(port, log_file)
