@@ -16,6 +16,7 @@ Call: include "bento-serving.configuration" (dict "inside" $settingsByService "c
 {{- $_ := set $traffic "max_concurrency" (int .) -}}
 {{- end -}}
 {{- $_ := set $services $service (dict "workers" (int $settings.workers) "traffic" $traffic "runner_probe" (dict "enabled" false)) -}}
+{{- $_ := set (get $services $service) "metrics" (include "bento-serving.metrics" $settings | fromYaml) -}}
 {{- end -}}
 {{- range $service, $settings := .called -}}
 {{- $_ := set $services $service (dict "traffic" (dict "timeout" (dig "traffic" "timeout" nil $settings))) -}}
