@@ -112,6 +112,10 @@ cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of
 cluster-releases: $(TOOLS) $(SMOKE_NEEDS) ## canary, rollback, abort on the cluster of $$KUBECONFIG, under requests: none is lost (10 minutes)
 	@$(CLUSTER_TEST) tests/cluster/test_releases_live.py
 
+.PHONY: cluster-monitoring
+cluster-monitoring: $(TOOLS) $(SMOKE_NEEDS) ## canary run by what the Prometheus of $$KUBECONFIG measures: a good bundle, a slow one (15 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_watched_live.py
+
 .PHONY: bench
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI
 	@$(BIN)/python -m benchmarks

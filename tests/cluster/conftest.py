@@ -22,7 +22,8 @@ HOW_TO_GET_ONE = """these tests need a cluster; set
 and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=8000 (of the listener),
 GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000,
 CONTROLLERS="gateway nginx traefik" (which of them the same pods and address serve), INGRESS_CLASS=nginx,
-and NETWORK_POLICY=enforced if the cluster enforces network policies"""
+PROMETHEUS_URL=http://127.0.0.1:30090, PROMETHEUS_NAMESPACE=monitoring and PROMETHEUS_POD_LABEL=prometheus=prometheus (what
+takes every ServiceMonitor and PrometheusRule), and NETWORK_POLICY=enforced if the cluster enforces network policies"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Settings:
     gateway_url: str
     controllers: tuple[str, ...]
     ingress_class: str
+    prometheus_url: str
+    prometheus_namespace: str
+    prometheus_pod_label: tuple[str, str]
     enforces_network_policies: bool
 
 
@@ -45,6 +49,7 @@ def settings() -> Settings:
     if not os.environ.get("KUBECONFIG") or not os.environ.get("LOAD_IMAGE"):
         pytest.fail(HOW_TO_GET_ONE, pytrace=False)
     key, _, value = os.environ.get("GATEWAY_POD_LABEL", "app=traefik").partition("=")
+    its_key, _, its_value = os.environ.get("PROMETHEUS_POD_LABEL", "prometheus=prometheus").partition("=")
     return Settings(
         load_image=os.environ["LOAD_IMAGE"],
         gateway_class=os.environ.get("GATEWAY_CLASS", "traefik"),
@@ -54,6 +59,9 @@ def settings() -> Settings:
         gateway_url=os.environ.get("GATEWAY_URL", "http://127.0.0.1:30000"),
         controllers=tuple(os.environ.get("CONTROLLERS", "gateway nginx traefik").split()),
         ingress_class=os.environ.get("INGRESS_CLASS", "nginx"),
+        prometheus_url=os.environ.get("PROMETHEUS_URL", "http://127.0.0.1:30090"),
+        prometheus_namespace=os.environ.get("PROMETHEUS_NAMESPACE", "monitoring"),
+        prometheus_pod_label=(its_key, its_value),
         enforces_network_policies=os.environ.get("NETWORK_POLICY") == "enforced",
     )
 

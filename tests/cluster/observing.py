@@ -1,4 +1,4 @@
-"""What a cluster shows of an application: the observation that release commands decide by."""
+"""What a cluster shows of an application, by the code that `--live` looks with; measured by the clients of the test."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 from asking import Asked, percentile
 from bento_gitops.model.base import timestamp
+from bento_gitops.observing.live import COMPONENT, TRACK, Seen, observed_tracks, observed_weights
+from bento_gitops.tools import cluster
 from kubernetes import client
-
-TRACK, BUNDLE, REVISION = "bento-gitops/track", "bento-gitops/bundle", "deployment.kubernetes.io/revision"
 
 
 @dataclass(frozen=True)
@@ -50,57 +50,25 @@ class Cluster:
 
     def weights(self) -> dict[str, int] | None:
         """Percent by track, of the requests that no header decides; None until the gateway has taken what the route says."""
-        custom = client.CustomObjectsApi(self.api)
-        where = ("gateway.networking.k8s.io", "v1", self.namespace, "httproutes", self.application)
-        route: Any = custom.get_namespaced_custom_object(*where)
-        accepted = [
-            condition
-            for parent in route.get("status", {}).get("parents", [])
-            for condition in parent["conditions"]
-            if condition["type"] == "Accepted" and condition["status"] == "True"
-        ]
-        if not any(condition["observedGeneration"] == route["metadata"]["generation"] for condition in accepted):
-            return None
-        services: list[Any] = client.CoreV1Api(self.api).list_namespaced_service(self.namespace).items
-        track_of = {
-            service.metadata.name: service.metadata.labels[TRACK] for service in services if TRACK in service.metadata.labels
-        }
-        undecided = [rule for rule in route["spec"]["rules"] if not any("headers" in match for match in rule["matches"])]
-        assert len(undecided) == 1, undecided
-        return {track_of[backend["name"]]: backend["weight"] for backend in undecided[0]["backendRefs"]}
+        return observed_weights(self._seen(), "gateway", self.application)
 
     def tracks(self) -> dict[str, dict[str, Any]]:
         """By track its bundle, and by component the pods that are ready and of the current revision."""
-        apps = client.AppsV1Api(self.api)
-        found: dict[str, dict[str, Any]] = {}
-        sets = apps.list_namespaced_replica_set(self.namespace).items
-        deployments: list[Any] = apps.list_namespaced_deployment(self.namespace).items
-        for deployment in deployments:
-            labels = deployment.spec.template.metadata.labels
-            track = found.setdefault(labels[TRACK], {"bundle": labels[BUNDLE], "ready": {}})
-            track["ready"][_service(deployment)] = _ready(deployment, sets)
-        return found
+        seen = self._seen()
+        deployments: list[Any] = [*seen.deployments]
+        names = {one["metadata"]["labels"][COMPONENT]: _service(one) for one in deployments}
+        return {name: track.model_dump(exclude_none=True) for name, track in observed_tracks(seen, names).items()}
 
     def pods(self, track: str | None = None) -> Iterator[Any]:
         """All, or those of a track."""
         selector = f"bento-gitops/application={self.application}" + (f",{TRACK}={track}" if track else "")
         yield from client.CoreV1Api(self.api).list_namespaced_pod(self.namespace, label_selector=selector).items
 
+    def _seen(self) -> Seen:
+        return cluster.Cluster(self.api, self.name).seen(self.namespace, self.application, "gateway")
+
 
 def _service(deployment: Any) -> str:
     """The component's name in the code."""
-    arguments: list[str] = deployment.spec.template.spec.containers[0].args
+    arguments: list[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     return arguments[arguments.index("--service-name") + 1]
-
-
-def _ready(deployment: Any, sets: Sequence[Any]) -> int:
-    """None of them before the controller has seen what the Deployment says now: those there are may be of another revision."""
-    if deployment.status.observed_generation != deployment.metadata.generation:
-        return 0
-    revision = deployment.metadata.annotations[REVISION]
-    return sum(
-        one.status.ready_replicas or 0
-        for one in sets
-        if one.metadata.annotations[REVISION] == revision
-        and any(owner.uid == deployment.metadata.uid for owner in one.metadata.owner_references)
-    )

@@ -88,6 +88,7 @@ class Installed:
         headers = {word: f"x-{word.replace('_', '-')}" for word in ("tenant", "country", "request_type")}
         hostname = self.hostname.replace(APPLICATION, "{application}")
         environment["routing"] = {"controller": controller, "hostname": hostname, "headers": headers, **facts}
+        environment["monitoring"] = {**environment.get("monitoring", {}), "operator": False}
         path.write_text(yaml.safe_dump(environment))
         config = self.fleet / f"environments/{ENVIRONMENT}/{APPLICATION}/config.yaml"
         known = yaml.safe_load(config.read_text())
