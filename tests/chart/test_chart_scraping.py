@@ -32,8 +32,8 @@ EXPOSED = "".join(
             for path in ("/classify", "/livez", "/readyz", "/healthz", "/schema.json", "/docs.json", "/", "/wp-login.php")
         ),
         requests("/classify/more"),
-        requests("/v1xencode"),
-        requests("/v1.encode"),
+        *map(requests, ("/v1.encode", "/v1.encode/submit")),
+        *map(requests, ("/v1.encode", "/v1.encode/submit")),
         "# TYPE bentoml_service_request_in_progress gauge\n",
         f'bentoml_service_request_in_progress{{endpoint="/classify",{OF_BENTOML}}} 2\n',
         f'bentoml_service_request_in_progress{{endpoint="/readyz",{OF_BENTOML}}} 7\n',
@@ -129,7 +129,7 @@ def test_a_component_that_cannot_be_scraped_is_down_under_its_own_labels(watched
 
 def test_requests_are_counted_for_declared_routes_and_for_nothing_else(watched: Watched) -> None:
     found = watched.prometheus.series('bentoml_service_request_total{application="split",track="blue",component="tickets"}')
-    assert {one["endpoint"] for one in found} == {"/classify", "/v1.encode"}
+    assert {one["endpoint"] for one in found} == {"/classify", "/v1.encode", "/v1.encode/submit"}
     in_progress = watched.prometheus.series('bentoml_service_request_in_progress{application="split"}')
     assert {one["endpoint"] for one in in_progress} == {"/classify"}
 
