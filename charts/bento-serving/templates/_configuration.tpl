@@ -3,7 +3,7 @@ BentoML's configuration file for the components that run in one process. No `ver
 Of a component that is called over the network it holds what the caller reads, the time that it waits for an answer, and no more:
 the file's checksum restarts the pods, and another component's change should not. That is also why `traffic.concurrency` is not
 here: no server reads it. The probe of dependencies is off: one refused runner would make every api pod unready.
-Call: include "bento-serving.configuration" (dict "inside" $settingsByService "called" $settingsByService)
+Call: include "bento-serving.configuration" (dict "inside" $settingsByService "called" $settingsByService "tracing" $tracingOrNil)
 */}}
 {{- define "bento-serving.configuration" -}}
 {{- $services := dict -}}
@@ -17,11 +17,14 @@ Call: include "bento-serving.configuration" (dict "inside" $settingsByService "c
 {{- end -}}
 {{- $_ := set $services $service (dict "workers" (int $settings.workers) "traffic" $traffic "runner_probe" (dict "enabled" false)) -}}
 {{- $_ := set (get $services $service) "metrics" (include "bento-serving.metrics" $settings | fromYaml) -}}
+{{- with $.tracing -}}
+{{- $_ := set $services $service (merge (get $services $service) (include "bento-serving.tracingOf" . | fromYaml)) -}}
+{{- end -}}
 {{- end -}}
 {{- range $service, $settings := .called -}}
 {{- $_ := set $services $service (dict "traffic" (dict "timeout" (dig "traffic" "timeout" nil $settings))) -}}
 {{- end -}}
-{{- toYaml (dict "services" $services) -}}
+{{- toYaml (dict "services" $services) | include "bento-serving.sampleRate" -}}
 {{- end -}}
 
 {{- /*
@@ -63,6 +66,10 @@ Call: include "bento-serving.environment" (dict "app" $app "workload" $workload 
 {{- end -}}
 {{- $fixed := dict "BENTOML_CONFIG" "/etc/bentoml/bentoml.yaml" "BENTOML_HOME" "/var/lib/bentoml" "BENTOML_DO_NOT_TRACK" "True" -}}
 {{- $_ := set $fixed "BENTOML_DISABLE_GPU_ALLOCATION" "1" -}}
+{{- with .workload.tracing -}}
+{{- $_ := set $fixed "OTEL_RESOURCE_ATTRIBUTES" (include "bento-serving.resource" $) -}}
+{{- $_ := set $.workload.egress "tracing" .place -}}
+{{- end -}}
 {{- range $name, $value := $fixed -}}
 {{- $entry := dict "name" $name "value" $value -}}
 {{- include "bento-serving.variable" (dict "app" $.app "workload" $.workload "seen" $seen "entry" $entry "at" "the chart" "kind" "chart") -}}

@@ -4,7 +4,8 @@ Sets $.resolved, once a render: what the templates place. Call: include "bento-s
     resolved: {name, environment, mode, labels, workloads: [...], tracks: [{name, bundle, weight, cold, paths, apis}],
                and what "bento-serving.route" adds}
     workload: {service, component, role, name, track, bundle, image, cold, settings, dependencies: [{service, component, host}],
-               callers: [component], configuration: text, environment: [{name, value}], secrets: [name], egress: {...}}
+               callers: [component], configuration: text, environment: [{name, value}], secrets: [name], egress: {...},
+               tracing: as "bento-serving.tracing" has it, or nothing}
 
 A workload is what gets pods: every component in split mode, the api alone in single mode. Values that cannot work end the render here.
 */}}
@@ -16,6 +17,7 @@ A workload is what gets pods: every component in split mode, the api alone in si
 {{- $_ := set $app $empty list -}}
 {{- end -}}
 {{- $_ := set $ "resolved" $app -}}
+{{- include "bento-serving.tracing" $ -}}
 {{- $defaults := (.Values.defaults | default dict).roles | default dict -}}
 {{- range $name, $said := .Values.tracks -}}
 {{- $track := dict "name" $name "bundle" $said.bundle "weight" (int $said.weight) "paths" dict "apis" list -}}
@@ -30,6 +32,9 @@ A workload is what gets pods: every component in split mode, the api alone in si
 {{- range $service, $settings := $components -}}
 {{- if or (eq $settings.role "api") (eq $app.mode "split") -}}
 {{- $workload := dict "service" $service "track" $name "bundle" $said.bundle "cold" $track.cold "role" $settings.role "settings" $settings -}}
+{{- if ne $said.traced false -}}
+{{- $_ := set $workload "tracing" $app.tracing -}}
+{{- end -}}
 {{- $_ := set $workload "image" (printf "%s@%s" $said.image.repository $said.image.digest) -}}
 {{- include "bento-serving.workload" (dict "app" $app "workload" $workload "components" $components) -}}
 {{- $_ := set $app "workloads" (append $app.workloads $workload) -}}
@@ -92,6 +97,6 @@ Call: include "bento-serving.workload" (dict "app" $app "workload" $workload "co
 {{- $_ := set $own "name" (include "bento-serving.objectName" (dict "app" $app "track" $own.track "service" $own.service)) -}}
 {{- $_ := set $own "dependencies" $dependencies -}}
 {{- $_ := set $own "callers" $callers -}}
-{{- $_ := set $own "configuration" (include "bento-serving.configuration" (dict "inside" $inside "called" $called)) -}}
+{{- $_ := set $own "configuration" (include "bento-serving.configuration" (dict "inside" $inside "called" $called "tracing" $own.tracing)) -}}
 {{- include "bento-serving.environment" (dict "app" $app "workload" $own "inside" $inside) -}}
 {{- end -}}

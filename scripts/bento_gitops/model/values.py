@@ -51,6 +51,8 @@ class Track(Model):
     image: Image
     capacity: Capacity | None = None
     """`cold` runs no pods (a standby); `full` and `warm` differ in `scaling.minReplicas` alone."""
+    traced: bool | None = None
+    """False: `tracing` is not for this track, because its image lacks the exporter and would not start with it. Absent: it is."""
     components: dict[ServiceName, Component]
 
 
