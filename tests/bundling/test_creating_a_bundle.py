@@ -104,6 +104,22 @@ def test_another_bento_under_the_same_tag_is_refused_with_what_differs(
     assert (tmp_path / PATH).read_bytes() == before
 
 
+def test_how_the_image_sends_traces_is_recorded_and_compared_once_it_was_looked_at(
+    create: Create, inspected: dict[str, Any], tmp_path: Path
+) -> None:
+    create(inspected)
+    assert "traces:" not in (tmp_path / PATH).read_text(), "the inspection is from before that was looked at"
+    inspected["requirements"]["traces"] = "otlp-http"
+    assert create(inspected).out.startswith("unchanged: ")
+    assert create(inspected, tag="1.2.0").code == 0
+    later = (tmp_path / PATH).with_name("1.2.0.yaml")
+    assert "\ntraces: otlp-http\n" in later.read_text()
+    inspected["requirements"]["traces"] = "none"
+    ran = create(inspected, tag="1.2.0")
+    assert ran.code == 4
+    assert "traces: [bundle-changed] is otlp-http" in ran.err
+
+
 def test_a_dry_run_prints_and_writes_nothing(create: Create, inspected: dict[str, Any], tmp_path: Path) -> None:
     ran = create(inspected, "--dry-run")
     assert ran.code == 0

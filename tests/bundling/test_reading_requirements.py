@@ -45,3 +45,21 @@ def test_an_exact_requirement_is_locked(line: str) -> None:
 def test_a_requirement_that_can_change_is_named(line: str) -> None:
     found = read_requirements(f"bentoml==1.4.39\n{line}\n")
     assert (found.locked, found.count, found.loose) == (False, 2, [line])
+
+
+@pytest.mark.parametrize(
+    ("line", "traces"),
+    [
+        ("opentelemetry-exporter-otlp-proto-http==1.45.1", "otlp-http"),
+        ("OpenTelemetry_Exporter.OTLP-proto-http==1.45.1 --hash=sha256:abc", "otlp-http"),
+        ("opentelemetry-exporter-otlp==1.45.1", "otlp-http"),
+        ("bentoml[io,tracing-otlp]==1.4.39", "otlp-http"),
+        ("bentoml[io]==1.4.39", "none"),
+        ("opentelemetry-exporter-otlp-proto-grpc==1.45.1", "none"),
+        ("opentelemetry-exporter-otlp-proto-common==1.45.1", "none"),
+        ("# opentelemetry-exporter-otlp-proto-http==1.45.1\nnumpy==1.0", "none"),
+        ("./wheels/opentelemetry-1.0-py3-none-any.whl", "none"),
+    ],
+)
+def test_the_exporter_of_traces_is_known_by_its_name_or_by_bentoml_s_extras(line: str, traces: str) -> None:
+    assert read_requirements(line).traces == traces

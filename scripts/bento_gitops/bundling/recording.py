@@ -51,6 +51,7 @@ def record(
         image=recorded_image,
         bentoml=inspection.bentoml,
         python=inspection.python,
+        traces=inspection.requirements.traces,
         entry=inspection.entry,
         services={name: _service(inspection, name) for name in _order(inspection)},
         models=models,

@@ -1,4 +1,4 @@
-"""Whether what is installed into a Bento's image is exact: every requirement pinned to one version or to a hash."""
+"""What is installed into a Bento's image: whether every requirement is exact (a version or a hash), and what sends traces."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ _SOURCES = (
     "--prefer-binary",
 )
 _CHECKS = ("--require-hashes", "--trusted-host")
+_NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^]]*)\])?")
+_EXPORTERS = frozenset({"opentelemetry-exporter-otlp-proto-http", "opentelemetry-exporter-otlp"})
+_EXTRAS_WITH_EXPORTER = frozenset({"tracing", "tracing-otlp", "monitor-otlp", "all"})
+"""Of bentoml itself; a lock file names the exporter besides, other files may not."""
 
 
 def read_requirements(text: str) -> Requirements:
@@ -29,7 +33,17 @@ def read_requirements(text: str) -> Requirements:
     lines = [re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines()]
     wanted = [line for line in lines if line and not line.startswith(_SOURCES + _CHECKS)]
     loose = [line for line in wanted if not _exact(line)]
-    return Requirements(locked=not loose, count=len(wanted), loose=loose)
+    traces = "otlp-http" if any(_is_exporter(line) for line in wanted) else "none"
+    return Requirements(locked=not loose, count=len(wanted), loose=loose, traces=traces)
+
+
+def _is_exporter(line: str) -> bool:
+    found = _NAME.match(line)
+    if not found:
+        return False
+    name = re.sub(r"[-_.]+", "-", found[1]).lower()
+    extras = {extra.strip().lower() for extra in (found[2] or "").split(",")}
+    return name in _EXPORTERS or (name == "bentoml" and bool(extras & _EXTRAS_WITH_EXPORTER))
 
 
 def _exact(line: str) -> bool:

@@ -111,6 +111,10 @@ class Source(Model):
     commit: Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
 
 
+Traces = Literal["otlp-http", "none"]
+"""How an image can send traces: by OTLP over HTTP; or not at all, and with tracing configured BentoML does not start in it."""
+
+
 class Bundle(Model):
     """A bundle file."""
 
@@ -124,6 +128,8 @@ class Bundle(Model):
     image: Image
     bentoml: str
     python: str
+    traces: Traces | None = None
+    """How the image can send traces. Absent: it was recorded before that was looked at, and counts as `none`."""
     entry: ServiceName
     services: dict[ServiceName, RecordedService]
     models: dict[DnsLabel, RecordedModel]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from bento_gitops.model.base import Model, ServiceName
-from bento_gitops.model.bundle import RecordedService
+from bento_gitops.model.bundle import RecordedService, Traces
 
 
 class Remark(Model):
@@ -52,6 +52,8 @@ class Requirements(Model):
     count: Annotated[int, Field(ge=0)]
     loose: list[str] = Field(default_factory=list[str])
     """The requirements that are not exact."""
+    traces: Traces | None = None
+    """Whether one of them is the exporter of traces. Null: the inspection is from before that was looked at."""
 
 
 class Inspection(Model):

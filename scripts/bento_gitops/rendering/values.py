@@ -14,6 +14,7 @@ from bento_gitops.model.shape import NOTHING, Shape, shape_of
 from bento_gitops.model.values import Values
 from bento_gitops.rendering.capacity import with_capacity
 from bento_gitops.rendering.routing import routing, tree_from
+from bento_gitops.rendering.tracing import traced
 
 
 def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
@@ -26,12 +27,13 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     notes = list(resolution.notes)
     release = sources.release
     start = Place(release.tree.place.file, 1)
+    silent = traced(resolution.application, resolution.tracks, sources, notes, problems)
     top: ResolvedMap = {
         "application": _leaf(sources.application, "environment", start),
         "environment": _leaf(sources.environment, "environment", start),
         **{key: value for key, value in resolution.application.items() if key not in ("routing", *OF_RELEASES)},
         "stable": _from(release.tree, "environment", "stable"),
-        "tracks": {name: _track(name, sources, resolution, notes, problems) for name in release.value.tracks},
+        "tracks": {name: _track(name, sources, resolution, silent.get(name), notes, problems) for name in release.value.tracks},
         "routing": routing(_below(resolution.application, "routing"), sources, notes, problems),
         **_surroundings(sources),
     }
@@ -42,7 +44,9 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     return ordered, replace(resolution, notes=tuple(notes))
 
 
-def _track(name: str, sources: Sources, resolution: Resolution, notes: list[str], problems: list[Problem]) -> ResolvedMap:
+def _track(
+    name: str, sources: Sources, resolution: Resolution, traces: Leaf | None, notes: list[str], problems: list[Problem]
+) -> ResolvedMap:
     release, tree = sources.release.value, sources.release.tree
     bundle = sources.bundles[release.tracks[name].bundle]
     result: ResolvedMap = {
@@ -52,6 +56,8 @@ def _track(name: str, sources: Sources, resolution: Resolution, notes: list[str]
     }
     if release.standby and name == release.standby.track and release.standby.capacity == "cold":
         result["capacity"] = _from(tree, "environment", "standby", "capacity")
+    if traces is not None:
+        result["traced"] = traces
     ruling = sources.saying("live_min_replicas")
     live_min = ruling.value.live_min_replicas
     at_least = None if live_min is None else (live_min, place_of(ruling.tree, "live_min_replicas"))
