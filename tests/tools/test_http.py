@@ -48,7 +48,13 @@ def test_a_server_that_is_not_there_gives_no_answer_and_says_why() -> None:
         port = free.getsockname()[1]
         (answer,) = http.ask([Asked("GET", f"http://127.0.0.1:{port}/")])
     assert (answer.status, answer.body, answer.failed) == (0, None, True)
-    assert f"127.0.0.1:{port}" in answer.trouble
+    assert answer.trouble == f"no connection to 127.0.0.1:{port}: Connection refused"
+
+
+def test_a_host_that_nobody_knows_gives_no_answer() -> None:
+    (answer,) = http.ask([Asked("GET", "http://no-such-host.invalid/")])
+    assert (answer.status, answer.failed) == (0, True)
+    assert answer.trouble.startswith("no connection to no-such-host.invalid:80: ")
 
 
 def test_an_answer_that_takes_too_long_is_given_up() -> None:

@@ -38,11 +38,15 @@ def verify(tree: Tree, request: Request, track: str | None, *, record: bool) -> 
         todo = "give one: --observation FILE"
         found = why or "nothing runs here"
         raise Refused([Problem(Place(situation.file), "verify", "there is nothing to judge by", found, todo)])
-    differs = evidences.as_in_git(seen, release)
+    differs = evidences.as_in_git(seen, release) if seen.weights is not None else []
     lacking = evidences.not_ready(seen, name, situation.pods(name))
     check = seen.verification if seen.verification and seen.verification.track == name else None
     gates = [
-        Gate("live", "failed" if differs else "passed", "; ".join(differs) or "as Git says"),
+        Gate(
+            "live",
+            "not looked" if seen.weights is None else "failed" if differs else "passed",
+            "nobody looked at the live route" if seen.weights is None else "; ".join(differs) or "as Git says",
+        ),
         Gate(
             "ready",
             "not looked" if lacking is None else "failed" if lacking else "passed",

@@ -6,6 +6,7 @@ That a server gives no answer is an answer too (status 0 and why): what asks is 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -130,7 +131,7 @@ def _session(limit: float, *, fresh: bool) -> ClientSession:
 
 
 async def _answer(session: ClientSession, asked: Asked, which: int, due: float, begin: float, *, keep_body: bool) -> Answered:
-    from aiohttp import ClientError
+    from aiohttp import ClientConnectorError, ClientError
 
     status, body, trouble, headers = 0, None, "", dict[str, str]()
     try:
@@ -151,6 +152,9 @@ async def _answer(session: ClientSession, asked: Asked, which: int, due: float, 
                 body, headers = b"".join(parts), {name.lower(): value for name, value in response.headers.items()}
     except TimeoutError:
         trouble = f"no answer in {session.timeout.total:g} s"
+    except ClientConnectorError as error:
+        reason = os.strerror(error.os_error.errno) if error.os_error.errno else str(error.os_error)
+        trouble = f"no connection to {error.host}:{error.port}: {reason}"
     except (ClientError, OSError, ValueError) as error:
         trouble = str(error) or type(error).__name__
     return Answered(which, status, time.monotonic() - due, due - begin, body, trouble, headers)
