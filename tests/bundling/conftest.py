@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import bento_python as bento_python_  # a fixture has the name
 import pytest
 from bento_gitops.cli import context
 from bento_gitops.cli.main import main
@@ -17,24 +17,11 @@ from running import Ran, Run
 from small_bento import Built, build
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-EXAMPLE = ROOT / "examples" / "support_ticket_intelligence"
 NEEDS_BENTOML = "test_inspecting_a_bento.py"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without the example a fork has no Python with BentoML, and these tests are not its own; with it they run or fail."""
-    if os.environ.get("BENTO_PYTHON") or EXAMPLE.is_dir():
-        return
-    outside = [item for item in items if item.path.name == NEEDS_BENTOML]
-    if outside:
-        items[:] = [item for item in items if item not in outside]
-        config.hook.pytest_deselected(items=outside)
-        if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":  # each worker collects; one of them says so
-            capture: Any = config.pluginmanager.getplugin("capturemanager")
-            with capture.global_and_fixture_disabled():
-                why = "no example here, and BENTO_PYTHON names no Python with BentoML"
-                sys.stderr.write(f"{len(outside)} tests of {NEEDS_BENTOML} left out: {why}\n")
+    bento_python_.leave_out(config, items, [NEEDS_BENTOML])
 
 
 @pytest.fixture
@@ -64,11 +51,7 @@ def inspected() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def bento_python() -> Path:
     """The Python with BentoML."""
-    given = os.environ.get("BENTO_PYTHON")
-    python = Path(given) if given else ROOT / ".venv-example" / "bin" / "python"
-    if not python.exists():
-        pytest.fail(f"{python} is missing: run `make example-env`, or name a Python that has BentoML in BENTO_PYTHON")
-    return python
+    return bento_python_.found()
 
 
 @pytest.fixture(scope="session")
