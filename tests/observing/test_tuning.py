@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
@@ -259,6 +260,12 @@ def test_the_picture_has_a_bar_for_each_cell_in_each_panel_and_loads_nothing() -
     assert "128" in drawn
     addresses = set(re.findall(r"https?://[^\"' <)]+", drawn))
     assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_drawing_leaves_no_finder_of_imports_behind_that_python_warns_of() -> None:
+    picture(measured_grid(), "encode")
+
+    assert all(hasattr(finder, "find_spec") for finder in sys.meta_path)
 
 
 def test_the_same_figures_are_the_same_picture() -> None:

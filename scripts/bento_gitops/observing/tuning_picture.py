@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,9 +39,11 @@ def _p95(cell: Cell) -> float | None:
 def _panel(title: str, measured: Sequence[Cell], value: Callable[[Cell], float | None]) -> str:
     """What follows `<svg` in the SVG of one chart."""
     # A third of a second, for one command alone.
-    from pygal import Bar  # pyright: ignore[reportMissingTypeStubs]  (pygal has none)
+    from pygal import Bar, PluginImportFixer  # pyright: ignore[reportMissingTypeStubs]  (pygal has none)
     from pygal.style import Style  # pyright: ignore[reportMissingTypeStubs]
 
+    # It is for pygal's maps, and of a kind that Python 3.11 warns of at every import and 3.12 passes over.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
     style: Any = Style(
         background="#ffffff",
         plot_background="#ffffff",

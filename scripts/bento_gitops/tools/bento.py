@@ -11,7 +11,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -174,11 +174,34 @@ def find_python(given: Path | None) -> Path:
             return python
         tried.append(f"{python}: no bentoml there, or older than Python 3.9")
     raise ToolFailed(
-        "bundle inspect: no Python with the Bento's dependencies ("
-        + "; ".join(tried)
-        + "); install its env/python/requirements.txt "
+        "no Python with the Bento's dependencies (" + "; ".join(tried) + "); install its env/python/requirements.txt "
         "into a virtual environment and name it: --python PATH/bin/python"
     )
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """Variables for a process that runs a Bento's code: nothing of whoever runs this, and a home of its own, which is made."""
+    home.mkdir(parents=True, exist_ok=True)
+    return {
+        **{name: value for name, value in os.environ.items() if name in _KEPT},
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
+
+
+def link_models(bento: OpenBento, tags: Sequence[str], store: Path) -> None:
+    """A store with the Bento's own models, as links: code that asks for them finds them and no others."""
+    store.mkdir(parents=True)
+    for tag in tags:
+        folder = bento.model(tag)
+        if folder is not None:
+            name, _, version = tag.partition(":")
+            (store / name).mkdir(parents=True, exist_ok=True)
+            (store / name / version).symlink_to(folder.resolve(), target_is_directory=True)
+            (store / name / "latest").write_text(version, encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,34 +220,15 @@ class Importing:
         """Raises ImportFailed if the code cannot be imported with these variables, ToolFailed if it does not end."""
         with tempfile.TemporaryDirectory(prefix="bento-home-") as temporary:
             home = Path(temporary)
-            self._provide_models(home / "models")
+            link_models(self.bento, self.tags, home / "models")
             report, log = home / "report.json", home / "log"
-            environment = {name: value for name, value in os.environ.items() if name in _KEPT}
-            environment |= {
-                "LANG": "C.UTF-8",
-                "HOME": str(home),
-                "TMPDIR": str(home),
-                "BENTOML_HOME": str(home),
-                "BENTOML_DO_NOT_TRACK": "True",
-            }
             # What the image sets is there when the Bento is served, so it counts; the variables of a probe win.
-            environment |= {**self.image_envs, "BENTOML_HOME": str(home), **variables}
+            environment = {**bare_environment(home), **self.image_envs, "BENTOML_HOME": str(home), **variables}
             code = self._run(
                 [str(self.python), "-I", "-B", str(_INSPECTOR), str(self.bento.folder), str(report)], environment, home, log
             )
             said = log.read_text(encoding="utf-8", errors="replace").strip()
             return _read_report(report, code, said)
-
-    def _provide_models(self, store: Path) -> None:
-        """A store with the Bento's own models, as links: code that asks for them at import finds them and no others."""
-        store.mkdir()
-        for tag in self.tags:
-            folder = self.bento.model(tag)
-            if folder is not None:
-                name, _, version = tag.partition(":")
-                (store / name).mkdir(parents=True, exist_ok=True)
-                (store / name / version).symlink_to(folder.resolve(), target_is_directory=True)
-                (store / name / "latest").write_text(version, encoding="utf-8")
 
     def _run(self, command: list[str], environment: Mapping[str, str], cwd: Path, log: Path) -> int:
         with log.open("wb") as output:
