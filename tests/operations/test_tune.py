@@ -89,6 +89,7 @@ def test_each_setting_is_a_process_of_its_own_with_what_the_pod_would_have(tuned
         assert one["env"]["IN_THE_IMAGE"] == "yes"
         assert "PYTEST_CURRENT_TEST" not in one["env"], "nothing of this process reaches it"
         assert not one["env"]["BENTOML_HOME"].startswith("/var/lib")
+        assert one["env"]["PYTHONDONTWRITEBYTECODE"] == "1", "or caches would be left in the Bento"
     assert [cell.setting for cell in found.cells] == [Setting(64, 1000), Setting(64, 2000)]
     assert [cell.now for cell in found.cells] == [False, True]
     assert bento.left() == []

@@ -121,6 +121,7 @@ def _start(bento: Bento, one: Process, port: int, addresses: Mapping[str, str], 
     # No two processes share a home: BentoML would add up their metrics.
     environment = {**bare_environment(home), **bento.image_envs}
     environment |= {name: _moved(value, places) for name, value in one.environment.items()}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"  # the Bento stays as it was built
     store = Path(environment["BENTOML_HOME"]) / "models"
     link_models(bento.opened, bento.models, store)
     log = folder / "log"
