@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, tune, validate
+from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, tune, validate, verify
 from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
@@ -53,6 +53,7 @@ app.command()(tune.tune)
 app.command()(ci.audit)
 app.command()(ci.comment)
 release.register(app)
+verify.register(app)
 app.add_typer(override.app, name="override")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(chart.app, name="chart")

@@ -1,4 +1,4 @@
-"""`promote`, `rollback`, `retire`, `hold`, `unhold`, `verify` and `canary ...`: the commands that change what runs."""
+"""`promote`, `rollback`, `retire`, `hold`, `unhold` and `canary ...`: the commands that change what runs."""
 
 from __future__ import annotations
 
@@ -158,27 +158,6 @@ canary.command("step")(changing(step))
 canary.command("run")(changing(run))
 
 
-@changing
-def verify(
-    target: Application,
-    record: Annotated[bool, typer.Option("--record", help="Write it down as evidence.")] = False,
-    track: Annotated[str | None, typer.Option(help="Whose bundle; without it the candidate's, else the stable one's.")] = None,
-    *,
-    options: Options,
-) -> None:
-    """Says what an observation shows of a track's bundle; with --record it becomes evidence that gates ask for."""
-
-    def decide(tree: Tree, request: Request) -> Decision:
-        from bento_gitops.operations import recording
-
-        return recording.verify(tree, request, track, record=record)
-
-    carried = options.carry_out(target, decide)
-    told(carried, options)
-    if not carried.decision.good:
-        raise typer.Exit(4)
-
-
 def _carry(target: str, options: Options, command: Command, *, pods_are_ready: bool = False) -> None:
     """Decides by one transition, delivers, and tells what became of it."""
 
@@ -192,6 +171,6 @@ def _carry(target: str, options: Options, command: Command, *, pods_are_ready: b
 
 def register(app: typer.Typer) -> None:
     """The commands of this module."""
-    for command in (promote, rollback, retire, hold, unhold, verify):
+    for command in (promote, rollback, retire, hold, unhold):
         app.command()(command)
     app.add_typer(canary, name="canary")

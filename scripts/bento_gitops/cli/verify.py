@@ -1,0 +1,230 @@
+"""`verify` and `replay`: the commands that ask a running track, and tell what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bento_gitops.cli import console, context
+from bento_gitops.cli.changing import Application, Options, as_document, changing, told, who
+
+if TYPE_CHECKING:
+    from bento_gitops.observing.replay import Latency
+    from bento_gitops.operations.deciding import Decision, Request
+    from bento_gitops.operations.replaying import Replayed
+    from bento_gitops.operations.verifying import Run
+    from bento_gitops.repository.files import Tree
+
+_MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
+
+Track = Annotated[str | None, typer.Option(help="Without it the candidate, else the stable one.")]
+Url = Annotated[
+    list[str] | None,
+    typer.Option(metavar="[SERVICE=]URL", help="Where the api answers, or another component; without any: through kubectl."),
+]
+StableUrl = Annotated[list[str] | None, typer.Option(metavar="URL", help="Where the stable track's api answers; with --url.")]
+
+
+@changing
+def verify(
+    target: Application,
+    record: Annotated[bool, typer.Option("--record", help="Write it down as evidence.")] = False,
+    track: Track = None,
+    url: Url = None,
+    stable_url: StableUrl = None,
+    times: Annotated[
+        int, typer.Option(min=1, max=50, help="How often each check asks; the first time warms up and is not timed.")
+    ] = 4,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the checks there as JUnit XML.")] = None,
+    *,
+    options: Options,
+) -> None:
+    """Asks a running track what its application must answer, and says what it found; with --record it becomes evidence.
+
+    With --observation and no --url nothing is asked: it says what the observation shows.
+    """
+    run = None if options.observation is not None and not url else _run(target, track, url, stable_url, times, options)
+    if run is not None:
+        if junit is not None:
+            _write_junit(junit, run)
+        if not options.as_json:
+            _told_run(run)
+    elif stable_url or junit is not None:
+        raise typer.BadParameter("with --observation alone nothing is asked; give --url too")
+    carried = None
+    if record or run is None:
+
+        def decide(tree: Tree, request: Request) -> Decision:
+            from bento_gitops.operations import recording, verifying
+
+            if run is None:
+                return recording.verify(tree, request, track, record=record)
+            return recording.verify(tree, verifying.with_run(tree, request, run), run.track, record=record)
+
+        carried = options.carry_out(target, decide)
+        if not options.as_json:
+            told(carried, options)
+    if options.as_json:
+        document: dict[str, Any] = as_document(carried, options) if carried else {"target": target.strip("/")}
+        console.document({**document, "verification": _run_document(run)} if run else document)
+    if (run is not None and run.failed) or (carried is not None and not carried.decision.good):
+        raise typer.Exit(4)
+
+
+def _run(
+    target: str, track: str | None, url: list[str] | None, stable_url: list[str] | None, times: int, options: Options
+) -> Run:
+    from dataclasses import replace
+
+    from bento_gitops.operations.verifying import Ways, run
+
+    # What is observed now is looked at when the change is decided; the run needs none of it.
+    request = replace(options.request(target), observation=None)
+    return run(options.tree(), request, track, Ways(url or (), stable_url or (), options.context), times=times)
+
+
+def _write_junit(file: Path, run: Run) -> None:
+    from bento_gitops.model.problem import ToolFailed
+    from bento_gitops.observing.junit import junit
+
+    try:
+        file.write_text(junit(f"verify {run.target} {run.track}", run.outcomes), encoding="utf-8")
+    except OSError as error:
+        raise ToolFailed(f"cannot write {file}: {error.strerror}") from error
+
+
+def _told_run(run: Run) -> None:
+    console.line(f"{run.target}: track {run.track}, bundle {run.bundle}", "bold")
+    rows = [
+        [one.name, _MARKS[one.outcome], "" if one.seconds is None else f"{one.seconds:.3f}", one.found] for one in run.outcomes
+    ]
+    console.table(["CHECK", "OUTCOME", "SECONDS", "FOUND"], rows, right=["SECONDS"])
+    unlooked = len(run.outcomes) - len(run.looked)
+    passed = len(run.looked) - len(run.failed)
+    said = [f"{passed} passed", f"{len(run.failed)} failed", *([f"{unlooked} not looked at"] if unlooked else [])]
+    console.line(f"{', '.join(said)}; {run.requests} requests", "red" if run.failed else "")
+    if not run.requests:
+        application = run.target.partition("/")[2]
+        console.note(f"note: nothing was asked; say what: `verification: FOLDER` in applications/{application}.yaml")
+
+
+def _run_document(run: Run) -> dict[str, object]:
+    return {
+        "track": run.track,
+        "bundle": run.bundle,
+        "passed": not run.failed,
+        "requests": run.requests,
+        "checks": [
+            {"name": one.name, "outcome": one.outcome, "seconds": one.seconds, "found": one.found} for one in run.outcomes
+        ],
+    }
+
+
+def replay(
+    target: Application,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help='JSON lines: {"method", "path", "body"}.')],
+    rate: Annotated[float, typer.Option(help="Requests a second to each track, 50 at most.")] = 5,
+    seconds: Annotated[
+        float | None, typer.Option("--for", metavar="SECONDS", help="Go round so long; without it each request is sent once.")
+    ] = None,
+    track: Track = None,
+    url: Url = None,
+    stable_url: StableUrl = None,
+    kubernetes: Annotated[str | None, typer.Option("--context", help="The kubeconfig's; without it the current one.")] = None,
+    tolerance: Annotated[float, typer.Option(min=0, help="How far two numbers may be apart and still be the same.")] = 0,
+    ignore: Annotated[
+        list[str] | None, typer.Option(metavar="POINTER", help="A place in the answers that may differ, like /items/*/id.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Sends recorded requests to the candidate and to the stable track, and compares status, answers and time."""
+    from datetime import UTC, datetime
+
+    from bento_gitops.observing.replay import Comparison, latencies
+    from bento_gitops.operations.deciding import Request
+    from bento_gitops.operations.replaying import Pace, replay, requests_in
+    from bento_gitops.operations.verifying import Ways
+    from bento_gitops.repository.files import WorkingTree
+
+    requests = requests_in(file)
+    request = Request(target.strip("/"), datetime.now(UTC), who())
+    compared = Comparison(tolerance, tuple(ignore or ()))
+    ways = Ways(url or (), stable_url or (), kubernetes)
+    replayed = replay(
+        WorkingTree(context.root), request, requests, track, ways, Pace(rate, seconds), compared, _progress(quiet=as_json)
+    )
+    found = latencies(compared)
+    if as_json:
+        console.document(_replay_document(replayed, found))
+    else:
+        _told_replay(replayed, found)
+    if compared.worse:
+        raise typer.Exit(4)
+
+
+def _progress(*, quiet: bool) -> Callable[[int, int], None]:
+    def told(done: int, of: int) -> None:
+        if not quiet and done < of:
+            console.note(f"{done} of {of} requests sent to each track")
+
+    return told
+
+
+def _told_replay(replayed: Replayed, found: list[Latency]) -> None:
+    compared, own, stable = replayed.compared, replayed.compared.own, replayed.compared.stable
+    console.line(f"{replayed.target}: {replayed.track} against {replayed.stable}, {compared.pairs} requests each", "bold")
+    rows = [
+        ["same status", f"{compared.same_status} of {compared.pairs}", ""],
+        ["same answer", f"{compared.same} of {compared.pairs}", ""],
+        ["failed", f"{own.failed} of {own.requests}", f"stable: {stable.failed} of {stable.requests}"],
+    ]
+    rows += [[one.name, f"{one.own * 1000:.0f} ms", f"stable: {one.stable * 1000:.0f} ms; {one.says}"] for one in found]
+    if not found:
+        rows.append(["latency", "", "no two good answers of both to compare"])
+    console.table(["WHAT", replayed.track.upper(), ""], rows)
+    for place, number in compared.differing.most_common(10):
+        console.line(f"  differs: {place} in {number} of {compared.pairs}")
+    for example in compared.examples:
+        console.line(f"  {example}")
+    if any(one.difference is None or not one.certain for one in found):
+        console.note("note: too few requests to say all of it; more lines, or --for SECONDS, narrow the intervals")
+    if compared.worse:
+        console.line(f"{replayed.track} failed {compared.worse} requests that {replayed.stable} answered", "red")
+
+
+def _replay_document(replayed: Replayed, found: list[Latency]) -> dict[str, object]:
+    compared = replayed.compared
+    return {
+        "target": replayed.target,
+        "track": replayed.track,
+        "stable": replayed.stable,
+        "requests": compared.pairs,
+        "same_status": compared.same_status,
+        "same_answer": compared.same,
+        "failed": {"track": compared.own.failed, "stable": compared.stable.failed},
+        "failed_where_stable_answered": compared.worse,
+        "differing": dict(compared.differing.most_common()),
+        "examples": compared.examples,
+        "latency": [
+            {
+                "quantile": one.name,
+                "track": one.own,
+                "stable": one.stable,
+                "difference": None
+                if one.difference is None
+                else {"estimate": one.difference.estimate, "low": one.difference.low, "high": one.difference.high},
+                "certain": one.certain,
+                "says": one.says,
+            }
+            for one in found
+        ],
+    }
+
+
+def register(app: typer.Typer) -> None:
+    """The commands of this module."""
+    app.command()(verify)
+    app.command()(replay)
