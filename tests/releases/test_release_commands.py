@@ -454,5 +454,5 @@ def test_a_step_says_why_it_takes_a_candidate_back(olivia: Operator) -> None:
     olivia.change("canary", "shift", PROD)
     olivia.later(minutes=1)
     said = olivia.step("prod", errors=0.5).out
-    assert "why: 50.00% of its requests fail, above 2.00%" in said
+    assert "why: 50 % of 1000 requests fail (at least 43.2 %), above 2 %" in said
     assert "next:" not in olivia.step("prod").out, "there is nothing to do by hand"

@@ -41,7 +41,7 @@ def test_a_bundle_goes_from_dev_to_prod_fails_there_and_comes_again(olivia: Oper
     assert olivia.state("prod") == ("steady", {"1.0.0": 100})
     held = olivia.change("promote", PROD, code=4)
     assert "bundle 1.1.0 is held here (found by Olivia Operator <olivia@example.com>" in held.err
-    assert "20.00% of its requests fail" in held.err
+    assert "20 % of 1000 requests fail" in held.err
 
     olivia.later(minutes=5)
     olivia.change("unhold", PROD, "1.1.0", "--reason", "the errors were the database's")

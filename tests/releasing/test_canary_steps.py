@@ -55,12 +55,12 @@ def _step(
     [
         (_canary(0), 1, "prepare", 1, "pods for the next weight, 1 %"),
         (_canary(0, 1), 1, "shift", 1, "the pods of green are ready"),
-        (_canary(5), 10.9, "hold", None, "5 % for 9m54s of 10m; 1000 requests in 10m: 0.10% errors, p95 0.2 s"),
+        (_canary(5), 10.9, "hold", None, "5 % for 9m54s of 10m; 1000 requests in 10m: 0.1 % errors, p95 0.2 s"),
         (_canary(5), 11, "prepare", 25, "pods for the next weight, 25 %"),
-        (_canary(5, 25), 11, "shift", 25, "1000 requests in 10m: 0.10% errors, p95 0.2 s"),
-        (_canary(7, 60), 11, "shift", 25, "1000 requests in 10m: 0.10% errors, p95 0.2 s"),
+        (_canary(5, 25), 11, "shift", 25, "1000 requests in 10m: 0.1 % errors, p95 0.2 s"),
+        (_canary(7, 60), 11, "shift", 25, "1000 requests in 10m: 0.1 % errors, p95 0.2 s"),
         (_canary(50), 11, "prepare", 100, "pods for the next weight, 100 %"),
-        (_canary(100), 11, "finish", None, "1000 requests in 10m: 0.10% errors, p95 0.2 s; blue had too few to compare with"),
+        (_canary(100), 11, "finish", None, "1000 requests in 10m: 0.1 % errors, p95 0.2 s; blue had too few to compare with"),
     ],
 )
 def test_a_good_candidate_goes_on_by_one_thing_at_a_time(release, minutes, deed, weight, reason) -> None:
@@ -123,7 +123,7 @@ def test_no_request_goes_to_pods_that_are_not_ready_and_the_way_back_stays(weigh
 @pytest.mark.parametrize("live", [True, False])
 def test_a_bad_candidate_is_aborted_at_once(weight: int, more: str, live: bool) -> None:
     found = _step(_canary(weight, more=more), 2, BAD, live=live)
-    assert found == Step("abort", "50.00% of its requests fail, above 2.00%")
+    assert found == Step("abort", "50 % of 1000 requests fail (at least 43.2 %), above 2 %")
 
 
 def test_what_another_bundle_did_under_the_same_name_is_not_the_candidates_fault() -> None:

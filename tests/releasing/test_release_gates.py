@@ -151,7 +151,7 @@ def test_a_candidate_that_does_well_passes_every_gate_each_with_its_evidence() -
         ("held", "passed", "held nowhere"),
         ("ready", "passed", "every component has the pods it needs (Api 1, Runner 2)"),
         ("objects", "passed", "14 objects render and fit their schemas"),
-        ("analysis", "passed", "1000 requests in 10m: 0.10% errors, p95 0.2 s"),
+        ("analysis", "passed", "1000 requests in 10m: 0.1 % errors, p95 0.2 s"),
     ]
 
 
@@ -421,7 +421,7 @@ def test_a_candidate_without_requests_has_nothing_to_be_judged_by() -> None:
 
 def test_a_bad_candidate_gets_no_more_requests() -> None:
     gate = raised("analysis", observation=observation(CANARY, Sizes(), NOW, BAD))
-    assert (gate.outcome, gate.evidence) == ("failed", "50.00% of its requests fail, above 2.00%")
+    assert (gate.outcome, gate.evidence) == ("failed", "50 % of 1000 requests fail (at least 43.2 %), above 2 %")
     assert gate.mend == "bento-gitops canary abort prod/app"
 
 

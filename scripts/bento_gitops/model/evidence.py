@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bento_gitops.model.base import (
     ApplicationName,
@@ -33,18 +35,46 @@ class ObservedTrack(Model):
 
 
 class Measured(Model):
-    """What a track did in the window."""
+    """What a track did in the window, in whole requests."""
 
     requests: Count
     errors: Count
+    durations: dict[str, Count] | None = None
+    """Requests answered within so many seconds, by that bound as Prometheus writes it ("0.25"); "+Inf" counts all of them."""
     p95: Annotated[float, Field(ge=0)] | None = None
-    """Seconds."""
+    """Seconds: for those who have no durations. It is compared as it stands, and nobody knows how far chance moved it."""
 
     @model_validator(mode="after")
     def _fails_no_more_than_it_gets(self) -> Measured:
         if self.errors > self.requests:
             raise ValueError("has more errors than requests; count both in the same window")
         return self
+
+    @field_validator("durations")
+    @classmethod
+    def _rises_to_all(cls, durations: dict[str, int] | None) -> dict[str, int] | None:
+        if durations is None:
+            return None
+        pairs: list[tuple[float, int]] = []
+        for bound, count in durations.items():
+            try:
+                seconds = float(bound)
+            except ValueError:
+                seconds = math.nan
+            if not seconds > 0:
+                raise ValueError(f'has the bound {bound!r}, which is no time; write seconds, like "0.25", or "+Inf"')
+            pairs.append((seconds, count))
+        pairs.sort()
+        if not pairs or not math.isinf(pairs[-1][0]):
+            raise ValueError('counts not all requests; "+Inf" does')
+        for (lower, few), (upper, more) in pairwise(pairs):
+            if lower == upper:
+                raise ValueError(f"has the bound {lower:g} twice; write each once")
+            if few > more:
+                raise ValueError(
+                    f"falls from {few} at {lower:g} s to {more} at {upper:g} s; each count has all requests up to its bound"
+                )
+        return durations
 
 
 class ObservedAnalysis(Model):
