@@ -12,6 +12,9 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from bento_gitops.model.names import kebab
+
+REVISION = "deployment.kubernetes.io/revision"
 Series = list[tuple[dict[str, str], float]]
 
 
@@ -32,6 +35,38 @@ class Live:
     def prometheus(self) -> str:
         return f"{self.url}/prometheus"
 
+    def run(self, values: Mapping[str, Any], weights: Mapping[str, int]) -> None:
+        """Gives the cluster all pods of an application's values, and a route with these weights that the Gateway has taken."""
+        application, track = values["application"], next(iter(values["tracks"]))
+        deployments, sets, services = [], [], []
+        for name, service, said, component in _workloads(values):
+            labels = {
+                "bento-gitops/application": application,
+                "bento-gitops/environment": values["environment"],
+                "bento-gitops/track": name,
+                "bento-gitops/bundle": said["bundle"],
+                "bento-gitops/component": kebab(service),
+                "bento-gitops/role": component["role"],
+            }
+            own = f"{application}-{name}-{kebab(service)}"
+            metadata = {"name": own, "labels": labels, "generation": 2, "uid": own, "annotations": {REVISION: "7"}}
+            template = {"metadata": {"labels": labels}}
+            deployments.append({"metadata": metadata, "spec": {"template": template}, "status": {"observedGeneration": 2}})
+            for revision, ready in (("7", component.get("scaling", {}).get("minReplicas", 1)), ("6", 4)):
+                of = {"annotations": {REVISION: revision}, "ownerReferences": [{"uid": own}]}
+                sets.append({"metadata": {"name": f"{own}-{revision}", **of}, "status": {"readyReplicas": ready}})
+            services.append({"metadata": {"name": own, "labels": labels}})
+        entry = next(service for name, service, _, one in _workloads(values) if name == track and one["role"] == "api")
+        backends = [{"name": f"{application}-{name}-{kebab(entry)}", "weight": weight} for name, weight in weights.items()]
+        accepted = {"type": "Accepted", "status": "True", "observedGeneration": 5}
+        rules = [{"matches": [{"headers": [{}]}], "backendRefs": []}, {"matches": [{}], "backendRefs": backends}]
+        route = {
+            "metadata": {"name": application, "generation": 5},
+            "spec": {"rules": rules},
+            "status": {"parents": [{"conditions": [accepted]}]},
+        }
+        self.lists = {"deployments": deployments, "replicasets": sets, "services": services, "httproutes": [route]}
+
     def kubeconfig(self, folder: Path) -> Path:
         """A kubeconfig with this API server."""
         file = folder / "kubeconfig"
@@ -48,6 +83,36 @@ class Live:
             )
         )
         return file
+
+
+def _workloads(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
+    for track, said in values["tracks"].items():
+        for service, component in said["components"].items():
+            yield track, service, said, component
+
+
+FAST = {"0.1": 0.5, "0.2": 1.0, "0.8": 1.0, "+Inf": 1.0}
+
+
+def measuring(counts: dict[str, tuple[float, float]]) -> Callable[[str], Series | str]:
+    """Prometheus's answers for requests and errors by track; half of the answers take 0.1 s, all 0.2 s."""
+    bundles = {"blue": "1.0.0", "green": "1.1.0"}
+
+    def answer(query: str) -> Series | str:
+        found: Series = []
+        for track, (requests, errors) in counts.items():
+            labels = {"track": track, "bundle": bundles[track]}
+            if "duration" in query:
+                found += [({**labels, "le": bound}, requests * share) for bound, share in FAST.items()]
+            elif "errors" in query:
+                found.append((labels, errors))
+            elif "sum_over_time" in query:
+                found.append((labels, requests))
+            else:
+                found.append((labels, requests / 20))
+        return found
+
+    return answer
 
 
 @contextmanager

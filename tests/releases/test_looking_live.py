@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,7 @@ import pytest
 import yaml
 from bento_gitops.model.base import timestamp
 from bento_gitops.model.layout import release_file
-from bento_gitops.model.names import kebab
-from live_stand_in import Live, Series, live
+from live_stand_in import Live, Series, live, measuring
 from stories import APP, Operator
 
 PROD = f"prod/{APP}"
@@ -40,62 +39,9 @@ def cluster(olivia: Operator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 
 def run_in(state: Live, olivia: Operator, weights: dict[str, int], *, environment: str = "prod") -> None:
-    """Gives the cluster all pods of the release, and a route with these weights."""
+    """Gives the cluster what Git says, and a route with these weights."""
     values = yaml.safe_load((olivia.clone.root / f"environments/{PROD}/values.yaml").read_text("utf-8"))
-    deployments, sets, services = [], [], []
-    for track, said in values["tracks"].items():
-        for service, component in said["components"].items():
-            name = f"{APP}-{track}-{kebab(service)}"
-            labels = {
-                "bento-gitops/application": APP,
-                "bento-gitops/environment": environment,
-                "bento-gitops/track": track,
-                "bento-gitops/bundle": said["bundle"],
-                "bento-gitops/component": kebab(service),
-                "bento-gitops/role": component["role"],
-            }
-            metadata = {"name": name, "labels": labels, "generation": 2, "uid": name}
-            metadata["annotations"] = {"deployment.kubernetes.io/revision": "7"}
-            pods = component.get("scaling", {}).get("minReplicas", 1)
-            template = {"metadata": {"labels": labels}}
-            deployments.append({"metadata": metadata, "spec": {"template": template}, "status": {"observedGeneration": 2}})
-            for revision, ready in (("7", pods), ("6", 4)):
-                of = {"annotations": {"deployment.kubernetes.io/revision": revision}, "ownerReferences": [{"uid": name}]}
-                sets.append({"metadata": {"name": f"{name}-{revision}", **of}, "status": {"readyReplicas": ready}})
-            services.append({"metadata": {"name": name, "labels": labels}})
-    entry = next(name for name, one in values["tracks"]["blue"]["components"].items() if one["role"] == "api")
-    backends = [{"name": f"{APP}-{track}-{kebab(entry)}", "weight": weight} for track, weight in weights.items()]
-    accepted = {"type": "Accepted", "status": "True", "observedGeneration": 5}
-    route = {
-        "metadata": {"name": APP, "generation": 5},
-        "spec": {"rules": [{"matches": [{"headers": [{}]}], "backendRefs": []}, {"matches": [{}], "backendRefs": backends}]},
-        "status": {"parents": [{"conditions": [accepted]}]},
-    }
-    state.lists = {"deployments": deployments, "replicasets": sets, "services": services, "httproutes": [route]}
-
-
-FAST = {"0.1": 0.5, "0.2": 1.0, "0.8": 1.0, "+Inf": 1.0}
-
-
-def measuring(counts: dict[str, tuple[float, float]]) -> Callable[[str], Series | str]:
-    """Prometheus's answers for requests and errors by track; half of the answers take 0.1 s, all 0.2 s."""
-    bundles = {"blue": "1.0.0", "green": "1.1.0"}
-
-    def answer(query: str) -> Series | str:
-        found: Series = []
-        for track, (requests, errors) in counts.items():
-            labels = {"track": track, "bundle": bundles[track]}
-            if "duration" in query:
-                found += [({**labels, "le": bound}, requests * share) for bound, share in FAST.items()]
-            elif "errors" in query:
-                found.append((labels, errors))
-            elif "sum_over_time" in query:
-                found.append((labels, requests))
-            else:
-                found.append((labels, requests / 20))
-        return found
-
-    return answer
+    state.run({**values, "environment": environment}, weights)
 
 
 def seen(olivia: Operator, live_: Live, *more: str) -> dict[str, Any]:

@@ -299,11 +299,11 @@ def test_evidence_of_something_else_is_none(evidence: Evidence | None, found: st
     origin = replace(PROVED, evidence=evidence)
     gate = promotion("verified", origin=origin)
     assert (gate.outcome, gate.evidence) == ("failed", found)
-    assert gate.mend == "bento-gitops verify staging/app --record --observation FILE"
+    assert gate.mend == "bento-gitops verify staging/app --record --live"
     soak = promotion("soak", origin=origin)
     assert soak.outcome == "failed"
     assert soak.evidence.startswith("seen running in staging for 0s of 24h")
-    assert soak.mend.endswith("bento-gitops verify staging/app --record --observation FILE")
+    assert soak.mend.endswith("bento-gitops verify staging/app --record --live")
 
 
 def test_the_last_check_of_answers_counts() -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from bento_gitops.repository.files import GitTree
 from bento_gitops.reviewing.body import MARKER
 from git_repositories import Origin, Repository
 from github_stand_in import GitHub
+from live_stand_in import Live, live, measuring
 from runner import Runner
 
 APP = "support-tickets"
@@ -309,56 +312,37 @@ overrides:
 # canary.yml
 
 
-def test_every_candidate_takes_its_step_by_what_the_forks_own_command_saw(
-    runner: Runner, olivia: Repository, origin: Origin, tmp_path: Path
-) -> None:
-    staging = f"environments/staging/{APP}/release.yaml"
-    olivia.put(staging, (olivia.text(RELEASE) or "").replace(", floor: {EmbeddingRunner: 3}", ""))
-    _render(olivia)
-    olivia.commit("Two candidates")
-    olivia.git("push", "--quiet")
-    observe = tmp_path / "observe"
-    observe.write_text(
-        f"""#!/bin/sh
-mkdir -p "$1/prod"
-cat > "$1/prod/{APP}.yaml" <<END
-apiVersion: bento-gitops/v1
-kind: Observation
-target: prod/{APP}
-at: $(date -u +%Y-%m-%dT%H:%M:%SZ)
-cluster: prod-cluster
-run: the test
-weights: {{blue: 90, green: 10}}
-tracks:
-  blue: {{bundle: "1.0.0", ready: {{SupportTickets: 99, EmbeddingRunner: 99, ClassifierRunner: 99}}}}
-  green: {{bundle: "1.1.0", ready: {{SupportTickets: 99, EmbeddingRunner: 99, ClassifierRunner: 99}}}}
-END
-"""
-    )
-    observe.chmod(0o755)
+@pytest.fixture
+def cluster(olivia: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Live]:
+    """What the runner reaches: a cluster in which prod runs as Git says, and its Prometheus, named in environment.yaml."""
+    with live() as state:
+        monkeypatch.setenv("KUBECONFIG", str(state.kubeconfig(tmp_path)))
+        state.measured = measuring({"blue": (9000, 9), "green": (1000, 1)})
+        environment = olivia.text("environments/prod/environment.yaml") or ""
+        address = f"pod_labels: {{app: prometheus}}, address: '{state.prometheus}'"
+        olivia.put("environments/prod/environment.yaml", environment.replace("pod_labels: {app: prometheus}", address))
+        olivia.commit("Where commands ask")
+        olivia.git("push", "--quiet")
+        state.run(yaml.safe_load(olivia.text(f"environments/prod/{APP}/values.yaml") or ""), {"blue": 90, "green": 10})
+        yield state
+
+
+def test_a_candidate_takes_its_step_by_what_runs(runner: Runner, olivia: Repository, origin: Origin, cluster: Live) -> None:
     before = olivia.head
-    done = runner.run("canary.yml", "step", {**MAIN, "vars.BENTO_GITOPS_OBSERVE": str(observe)})
+    done = runner.run("canary.yml", "step", {**MAIN, "vars.BENTO_GITOPS_CANARY": "prod"})
     assert done.code == 0, done.out
-    assert origin.subjects("main")[:2] == [f"prod/{APP}: evidence of 1.1.0", "Two candidates"]
+    assert origin.subjects("main")[:2] == [f"prod/{APP}: evidence of 1.1.0", "Where commands ask"]
     assert origin.git("diff", "--name-only", before, "main") == f"environments/prod/{APP}/evidence/1.1.0.yaml"
-    assert f"staging/{APP}: nobody looked at it" in done.out and "no data is not success" in done.out
-    assert f"dev/{APP}" not in done.out, "it has one track, and nothing to come"
+    assert f"dev/{APP}" not in done.out, "another environment is another cluster"
     assert _audit(runner, before)[0] == 0
 
 
-def test_what_is_wrong_with_one_candidate_keeps_no_other_from_its_step(
-    runner: Runner, olivia: Repository, origin: Origin, tmp_path: Path
-) -> None:
-    olivia.put(f"environments/staging/{APP}/release.yaml", (olivia.text(RELEASE) or "").replace("weight: 90", "weight: 95"))
-    olivia.commit("Weights that do not add up")
-    olivia.git("push", "--quiet")
-    observe = tmp_path / "observe"
-    observe.write_text('#!/bin/sh\nmkdir -p "$1/prod"\n')
-    observe.chmod(0o755)
-    done = runner.run("canary.yml", "step", {**MAIN, "vars.BENTO_GITOPS_OBSERVE": str(observe)})
-    assert done.code == 1
-    assert f"prod/{APP}: nobody looked at the cluster" in done.out, done.out
-    assert f"environments/staging/{APP}/release.yaml" in done.out and "95" in done.out
+def test_a_cluster_that_does_not_answer_fails_the_run(runner: Runner, olivia: Repository, origin: Origin, cluster: Live) -> None:
+    cluster.refused = {"deployments"}
+    done = runner.run("canary.yml", "step", {**MAIN, "vars.BENTO_GITOPS_CANARY": "prod"})
+    assert done.code == 5
+    assert "does not show Deployments of tickets-prod: deployments is forbidden" in done.out, done.out
+    assert origin.subjects("main")[0] == "Where commands ask", "nothing is written"
 
 
 def _command(olivia: Repository, *words: str, push: bool = True) -> None:

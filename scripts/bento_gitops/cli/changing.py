@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,6 +54,8 @@ class Options:
     live: bool = False
     context: str | None = None
     prometheus: str | None = None
+    noted: set[str] = field(default_factory=set[str])
+    """What was told of looks already: `canary run` looks again and again."""
 
     @property
     def moment(self) -> datetime:
@@ -122,7 +124,9 @@ class Options:
 
         looked = look(opened(tree, request), Eyes(self.context, self.prometheus, request.by))
         for note in looked.notes:
-            console.note(f"note: {note}")
+            if note not in self.noted:
+                console.note(f"note: {note}")
+        self.noted.update(looked.notes)
         # What was seen is of the time when it was seen, which is later than when the command began.
         return replace(request, observation=looked.observation, now=max(request.now, moment(looked.observation.at)))
 

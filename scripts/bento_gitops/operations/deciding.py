@@ -309,7 +309,7 @@ def next_commands(current: Current, plan: Plan) -> tuple[str, ...]:
     if release.retiring is not None:
         return (f"bento-gitops retire {target}", f"bento-gitops retire {target} --undo")
     if release.rollback is not None:
-        return (f"bento-gitops rollback {target} --pods-are-ready", f"bento-gitops rollback {target} --observation FILE")
+        return (f"bento-gitops rollback {target} --pods-are-ready", f"bento-gitops rollback {target} --live")
     if release.candidate is None:
         return ()
     track = release.tracks[release.candidate]

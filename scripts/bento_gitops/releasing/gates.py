@@ -116,7 +116,7 @@ def ready_for_all(facts: Facts) -> list[Gate]:
     if facts.pods_are_ready:
         return [Gate("ready", "passed", f"said to be ready by {facts.pods_are_ready}")]
     seen, _ = fresh(facts.observation, facts.cluster, facts.now)
-    todo = "look (kubectl get deployments), then run it again with --pods-are-ready, or with --observation FILE"
+    todo = "look (kubectl get deployments), then run it again with --pods-are-ready, or with --live"
     if seen is not None and moment(seen.at) < moment(release.since):
         wrong = f"the observation is of {seen.at}, before its pods were asked for at {release.since}"
         return [Gate("ready", "failed", wrong, todo)]
@@ -162,7 +162,7 @@ def _live(facts: Facts) -> Gate:
         return Gate("live", "passed", "nothing runs here yet")
     if seen is None or seen.weights is None:
         evidence = why or "nobody looked at the live route"
-        return Gate("live", "not looked", evidence, "give an observation: --observation FILE")
+        return Gate("live", "not looked", evidence, "look: --live")
     differs = as_in_git(seen, facts.release)
     if differs:
         return Gate("live", "failed", "; ".join(differs), "wait until Git's state is live, or mend what keeps it from that")
@@ -214,7 +214,7 @@ def _proved(facts: Facts) -> Iterator[Gate]:
     if origin is None:
         return
     where = f"{origin.name}/{facts.target.partition('/')[2]}"
-    todo = f"bento-gitops verify {where} --record --observation FILE"
+    todo = f"bento-gitops verify {where} --record --live"
     if origin.binding is None:
         yield Gate("verified", "failed", f"{origin.name} cannot run it: {origin.trouble}", f"mend {origin.name} first")
         return
@@ -326,7 +326,7 @@ def _ready(facts: Facts, track: str) -> Gate:
     lacking = not_ready(seen, track, dict(facts.needed)) if seen else None
     if lacking is None:
         return Gate(
-            "ready", "not looked", why or "nobody looked at its pods", "look: kubectl get deployments, or --observation FILE"
+            "ready", "not looked", why or "nobody looked at its pods", "look: --live, or kubectl get deployments"
         )
     if lacking:
         return Gate("ready", "failed", f"ready pods: {', '.join(lacking)}", "wait for the pods, or look why they do not start")
@@ -351,7 +351,7 @@ def _analysed(facts: Facts) -> Iterator[Gate]:
     seen, why = fresh(facts.observation, facts.cluster, facts.now)
     if seen is None or seen.analysis is None:
         yield Gate(
-            "analysis", "not looked", why or "nobody measured", "look at errors and latency of both tracks, or --observation FILE"
+            "analysis", "not looked", why or "nobody measured", "look: --live, or at errors and latency of both tracks"
         )
         return
     found = judge(seen.analysis, release.candidate, release.stable, facts.plan.limits)
