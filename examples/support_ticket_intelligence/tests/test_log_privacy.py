@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Server, free_port, running_server, start
+from conftest import Server, free_port, home_of_its_own, running_server, start
 from log_privacy import WITHHELD, withhold_messages, without_messages
 from pydantic import BaseModel, ValidationError
 from ticket_contract import ClassifyTicketRequest
@@ -217,8 +217,9 @@ def test_an_answer_of_a_runner_that_repeats_a_ticket_stays_out_of_the_log(
 
 def test_what_goes_wrong_before_the_first_request_is_told_in_full(model_store: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
+    environment = {"BENTOML_HOME": str(home_of_its_own(tmp_path / "home", model_store)), "LOG_LEVEL": "loud"}
     with log.open("w") as stream:
-        process = start("SupportTicketIntelligence", free_port(), {"BENTOML_HOME": str(model_store), "LOG_LEVEL": "loud"}, stream)
+        process = start("SupportTicketIntelligence", free_port(), environment, stream)
     try:
         end = time.monotonic() + 30
         while "environment: LOG_LEVEL: no such level (found 'loud')" not in log.read_text():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 
 import pytest
 import yaml
+from conftest import home_of_its_own
 from request_gate import MAX_BODY
 from ticket_contract import MAX_TEXT, MAX_TICKETS
 
@@ -73,14 +75,20 @@ def command(*words: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def bento(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the built Bento: whoever runs that one may leave caches in it, and with them it would be no record."""
+    return Path(shutil.copytree(BENTO, tmp_path_factory.mktemp("bento") / "1.1.0", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+@pytest.fixture(scope="module")
+def rendered(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """The objects that the chart makes of the built Bento: inspected, recorded as a bundle, released, rendered."""
     fleet = tmp_path_factory.mktemp("fleet")
     shutil.copytree(ROOT / "charts/bento-serving", fleet / "charts/bento-serving")
     gitops = ROOT / ".venv/bin/bento-gitops"
     inspection = fleet / "inspection.json"
     inspection.write_text(
-        command(gitops, "bundle", "inspect", BENTO, "--python", sys.executable, "--bentoml-home", HOME, cwd=fleet)
+        command(gitops, "bundle", "inspect", bento, "--python", sys.executable, "--bentoml-home", HOME, cwd=fleet)
     )
     image = f"registry.example.com/ml/{APPLICATION}@sha256:{'0' * 64}"
     command(gitops, "bundle", "create", "--application", APPLICATION, "--inspection", inspection, "--image", image, cwd=fleet)
@@ -127,7 +135,7 @@ def components(objects: list[dict[str, Any]], folder: Path) -> list[Served]:
 
 
 @pytest.fixture(scope="module")
-def running(rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
+def running(bento: Path, rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Served]]:
     """Three processes, ready; by service. They end with the module."""
     folder = tmp_path_factory.mktemp("pods")
     served = components(rendered, folder)
@@ -135,9 +143,10 @@ def running(rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFac
     keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     try:
         for one in served:
-            # Outside of its image the Bento finds its models in the store; and the store stays as it was built.
-            env = {**keep, **one.env, "BENTOML_HOME": str(HOME), "PYTHONDONTWRITEBYTECODE": "1"}
-            start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(BENTO)]
+            # Outside of its image the Bento finds its models in the store; and the Bento stays as it was built.
+            home_of_its_own(Path(one.env["BENTOML_HOME"]), HOME)
+            env = {**keep, **one.env, "PYTHONDONTWRITEBYTECODE": "1"}
+            start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(bento)]
             with one.log.open("wb") as stream:
                 processes.append((one, subprocess.Popen(start, env=env, stdout=stream, stderr=subprocess.STDOUT)))
         end = time.monotonic() + 90
@@ -188,6 +197,20 @@ def test_a_ticket_is_classified_through_both_runners(running: dict[str, Served])
     for runner, route in (("EmbeddingRunner", "/encode"), ("ClassifierRunner", "/predict_proba")):
         metrics = request(running[runner], "GET", "/metrics")[1].decode()
         assert f'endpoint="{route}"' in metrics, f"the request did not pass through the process of {runner}"
+
+
+def test_the_api_alone_tells_what_the_model_answered(running: dict[str, Served]) -> None:
+    answered = re.compile(r'^bento_model_predictions_total\{class="howto",model="ticket_classifier"\} (\S+)$', re.MULTILINE)
+
+    def told(one: Served) -> list[float]:
+        return [float(value) for value in answered.findall(request(one, "GET", "/metrics")[1].decode())]
+
+    api = running["SupportTicketIntelligence"]
+    (before,) = told(api)
+    assert request(api, "POST", "/classify_ticket", {"tickets": [{"text": "How do I export a report?"}] * 2})[0] == 200
+
+    assert told(api) == [before + 2]
+    assert told(running["EmbeddingRunner"]) == told(running["ClassifierRunner"]) == []
 
 
 def test_400_requests_at_8_in_parallel_give_no_server_error(running: dict[str, Served]) -> None:
