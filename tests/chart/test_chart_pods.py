@@ -99,6 +99,11 @@ def test_the_configuration_is_found_by_its_variable_and_has_no_version(render: R
             "workers": 2,
             "traffic": {"timeout": 12.5, "max_concurrency": 2_000_000},
             "runner_probe": {"enabled": False},
+            "metrics": {
+                "enabled": True,
+                "namespace": "bentoml_service",
+                "duration": {"min": 0.002, "factor": 1.25, "max": 120.5},
+            },
         },
         "Tokenizer": {"traffic": {"timeout": 30}},
     }

@@ -27,13 +27,8 @@ TYPE = "# TYPE bentoml_service_request_total counter\n"
 EXPOSED = "".join(
     [
         TYPE,
-        *(
-            requests(path)
-            for path in ("/classify", "/livez", "/readyz", "/healthz", "/schema.json", "/docs.json", "/", "/wp-login.php")
-        ),
-        requests("/classify/more"),
-        *map(requests, ("/v1.encode", "/v1.encode/submit")),
-        *map(requests, ("/v1.encode", "/v1.encode/submit")),
+        *map(requests, ("/classify", "/v1.encode", "/v1.encode/submit", "/classify/more", "/v1xencode", "/", "/wp-login.php")),
+        *map(requests, ("/livez", "/readyz", "/healthz", "/schema.json", "/docs.json")),
         "# TYPE bentoml_service_request_in_progress gauge\n",
         f'bentoml_service_request_in_progress{{endpoint="/classify",{OF_BENTOML}}} 2\n',
         f'bentoml_service_request_in_progress{{endpoint="/readyz",{OF_BENTOML}}} 7\n',
@@ -161,3 +156,34 @@ def test_folding_unknown_endpoints_into_one_name_would_count_wrong(watched: Watc
     watched.exposed["folding-blue-tickets"] = TYPE + requests("/0.php", 3) + requests("/a.php", 500) + requests("/b.php", 40)
     watched.prometheus.until(other, lambda found: found and found[0].value == 3, 20)
     watched.prometheus.until(f"resets({other}[1m])", lambda found: found and found[0].value == 1, 20)
+
+
+@pytest.mark.parametrize("monitoring", [{}, {"operator": False, **WATCHED["monitoring"]}, {"labels": {"release": "prometheus"}}])
+def test_nobody_watches_without_a_prometheus_or_its_operator(render: Callable[..., Rendered], monitoring: Map) -> None:
+    assert not list(render(tickets(monitoring=monitoring)).all("ServiceMonitor"))
+
+
+def test_labels_by_which_prometheus_picks_win_over_people_s_own(render: Callable[..., Rendered]) -> None:
+    monitoring = WATCHED["monitoring"] | {"labels": {"release": "prometheus", "team": "platform"}, "scrapeInterval": "30s"}
+    rendered = render(tickets(application="tickets", monitoring=monitoring, labels={"team": "support", "owner": "ml"}))
+    monitor = rendered.one("ServiceMonitor", "tickets")
+    labels = monitor["metadata"]["labels"]
+    assert {
+        "release": "prometheus",
+        "team": "platform",
+        "owner": "ml",
+        "bento-gitops/application": "tickets",
+    }.items() <= labels.items()
+    assert monitor["spec"]["endpoints"][0]["interval"] == "30s"
+
+
+@pytest.mark.parametrize(("timeout", "last"), [(30, 120.5), (0.5, 120.5), (120, 120.5), (299.5, 300.5), (600, 600.5)])
+def test_durations_are_counted_in_buckets_up_to_what_a_request_may_take(
+    render: Callable[..., Rendered], timeout: float, last: float
+) -> None:
+    slow = {"blue": {"components": {"Embedder": {"traffic": {"timeout": timeout}, "termination": {"gracePeriodSeconds": 900}}}}}
+    services = render(tickets(tracks=slow)).configuration("tickets-blue-embedder")
+    duration = services["Embedder"]["metrics"]["duration"]
+    assert duration == {"min": 0.002, "factor": 1.25, "max": last}
+    assert all(isinstance(bound, float) for bound in duration.values()), "BentoML refuses whole numbers"
+    assert "metrics" not in services["Tokenizer"], "what is called has nothing to count here"
