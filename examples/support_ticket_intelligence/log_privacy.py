@@ -21,7 +21,7 @@ def withhold_messages() -> None:
     BentoML logs each refused or failed request with its traceback, and messages quote values: pydantic's input_value, NumPy's
     "could not convert string to float: '...'", a runner's answer in the API's own exception. Which of them do depends on
     libraries, so none is told. Records are changed as they are made, not by a filter on BentoML's handlers: a logger, handler or
-    formatter that somebody adds later gets them without messages too.
+    formatter that somebody adds later gets them without messages too. Out of reach is str(error) inside a text of one's own.
     """
     make = logging.getLogRecordFactory()
     if isinstance(make, _Withholding):
@@ -46,6 +46,8 @@ class _Withholding:
 
 
 def _named(value: object) -> object:
+    if isinstance(value, dict):  # logger.error("%(why)s", {"why": error})
+        return {key: _named(member) for key, member in value.items()}
     return _kind(value) if isinstance(value, BaseException) else value
 
 

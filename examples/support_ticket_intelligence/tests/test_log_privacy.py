@@ -70,6 +70,12 @@ def test_a_handler_that_is_added_later_gets_no_message_either(log: io.StringIO) 
     assert TOLD not in later.getvalue() + log.getvalue()
 
 
+def test_an_exception_among_named_arguments_is_named(log: io.StringIO) -> None:
+    logging.getLogger("somebody.elses").error("failed: %(why)s, %(times)d times", {"why": ValueError(TOLD), "times": 2})
+
+    assert log.getvalue() == "somebody.elses failed: ValueError, 2 times\n"
+
+
 def test_an_exception_that_is_itself_the_message_is_named(log: io.StringIO) -> None:
     logging.getLogger("somebody.elses").error(ValueError(TOLD))
 
