@@ -84,6 +84,7 @@ def test_each_setting_is_a_process_of_its_own_with_what_the_pod_would_have(tuned
     for one in bento.started():
         assert one["service"] == "EmbeddingRunner"
         assert one["args"][one["args"].index("--host") + 1] == "127.0.0.1"
+        assert int(one["args"][one["args"].index("--port") + 1]) < 32_768, "no port that a connection may get first"
         assert "timeout: 15" in one["config"], "config.yaml says so"
         assert one["models"] == ["encoder"]
         assert one["env"]["IN_THE_IMAGE"] == "yes"

@@ -191,7 +191,8 @@ def _plan(tree: Tree, wanted: Wanted, manifest: Manifest, served: serving.Bento,
     secrets = dict.fromkeys(name for one in started for name in one.secrets)
     if secrets and not wanted.passed:
         notes.append(f"variables of the Secrets {', '.join(secrets)} are not set here: --pass NAME gives one of yours")
-    notes += _of_the_load(values, track, asked, wanted)
+    for service in dict.fromkeys((asked, limits.service)):
+        notes += _of_the_load(values, track, service, wanted)
     routes = {api.route for api in bundle.services[asked].apis.values()}
     if asked == limits.service:
         routes = {bundle.services[asked].apis[limits.api].route}
@@ -300,14 +301,14 @@ def _limits(bundle: Bundle, values: ResolvedMap, track: str, wanted: Wanted) -> 
     return Limits(wanted.component, api, Setting(now["max_batch_size"], now["max_latency_ms"]), variables)
 
 
-def _of_the_load(values: ResolvedMap, track: str, asked: str, wanted: Wanted) -> list[str]:
-    """What should be known of the load beforehand."""
-    at_most = value_at(values, "tracks", track, "components", asked, "traffic", "max_concurrency")
+def _of_the_load(values: ResolvedMap, track: str, service: str, wanted: Wanted) -> list[str]:
+    """What should be known beforehand of the load on a service."""
+    at_most = value_at(values, "tracks", track, "components", service, "traffic", "max_concurrency")
     if isinstance(at_most, int) and wanted.clients > at_most:
         return [
-            f"{wanted.clients} clients, and one pod of {asked} takes {at_most} requests at a time (traffic.max_concurrency): "
+            f"{wanted.clients} clients, and one pod of {service} takes {at_most} requests at a time (traffic.max_concurrency): "
             f"the rest is answered 429, whatever the batching; take --clients {at_most}, or see what a higher limit does: "
-            f"--set services.{asked}.traffic.max_concurrency={wanted.clients}"
+            f"--set services.{service}.traffic.max_concurrency={wanted.clients}"
         ]
     return []
 

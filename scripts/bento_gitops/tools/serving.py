@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ from bento_gitops.tools import http
 from bento_gitops.tools.bento import OpenBento, bare_environment, link_models
 
 _LOOPBACK = "127.0.0.1"
+_PORTS = range(20_000, 32_768)
+"""Below what Linux (32768) and macOS (49152) take for connections."""
 _GRACE = 10.0
 """Seconds between asking a process to end and ending it."""
 _BETWEEN_LOOKS = 0.1
@@ -89,7 +92,7 @@ class Served:
 
 @contextmanager
 def served(bento: Bento, processes: Sequence[Process], *, limit: float) -> Generator[Served]:
-    """The services, once all are ready, on ports of the system's choice; all of them end with this.
+    """The services, once all are ready, on ports that are free; all of them end with this.
 
     `limit`: seconds until they are ready. Raises ToolFailed, with what a process said, where one is not.
     """
@@ -162,15 +165,18 @@ def _moved(value: str, places: Mapping[str, Path]) -> str:
 
 
 def _free_ports(number: int) -> list[int]:
-    """Free now; held at the same time, so that they differ."""
-    held = [socket.socket() for _ in range(number)]
-    try:
-        for one in held:
-            one.bind((_LOOPBACK, 0))
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()
+    """Free now, and none that the system gives to connections: under load it would give one away before a server has it."""
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        if len(found) == number:
+            return found
+        with socket.socket() as one:
+            try:
+                one.bind((_LOOPBACK, port))
+            except OSError:
+                continue  # somebody else's
+        found.append(port)
+    raise ToolFailed(f"no {number} free ports from {_PORTS.start} to {_PORTS.stop - 1} on {_LOOPBACK}")
 
 
 def _await_ready(found: Served, limit: float) -> None:
