@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from bento_gitops.observing.durations import Durations, measured
+from bento_gitops.observing.durations import Durations
 from bento_gitops.observing.statistics import highest_rank, highest_share, lowest_difference, lowest_share
 from scipy import stats
 
@@ -131,16 +131,3 @@ def test_many_histograms_are_read_at_once_as_one_by_one() -> None:
         np.array([float(one.slower(limit)) for one, limit in zip(ones, limits, strict=True)])
     )
     assert many.highest_quantile(0.5, 0.01) == pytest.approx(np.array([float(one.highest_quantile(0.5, 0.01)) for one in ones]))
-
-
-def test_counts_become_whole_once_and_still_rise() -> None:
-    found = measured(99.6, 0.4, {"+Inf": 99.6, "0.25": 10.4999999, "0.1": 10.5000001, "0.05": -1e-12})
-    assert found.model_dump(exclude_none=True) == {
-        "requests": 100,
-        "errors": 0,
-        "durations": {"0.05": 0, "0.1": 11, "0.25": 11, "+Inf": 100},
-    }
-    assert measured(3.4, 3.6).errors == 3, "no more fail than there are"
-    assert measured(0.0, 0.0, {}).durations is None
-    with pytest.raises(ValueError, match="no number"):
-        measured(math.nan, 0)

@@ -1,17 +1,14 @@
-"""How long requests took, as far as a histogram of cumulative counts tells it; and how fractional counts become whole ones.
+"""How long requests took, as far as a histogram of cumulative counts tells it.
 
 numpy is imported where it computes; release commands that judge nothing start without it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from bento_gitops.model.evidence import Measured
 from bento_gitops.observing.statistics import highest_rank
 
 if TYPE_CHECKING:
@@ -25,25 +22,6 @@ NARROW = 1.3
 requests between 0.25 and 0.5 s may have taken 0.26 s."""
 _SAME = 1 - 1e-9
 """A limit that is a bound, but for the last digits of a float, is that bound."""
-
-
-def measured(requests: float, errors: float, durations: Mapping[str, float] | None = None, p95: float | None = None) -> Measured:
-    """What a track did, in whole requests.
-
-    Sums of rates are not whole numbers. Each count is rounded to the nearest, here and nowhere else; then cumulative counts that
-    differ in the last digits of a float may fall by one, and are lifted to the one before. ValueError where one is no number.
-    """
-    counts = {bound: durations[bound] for bound in sorted(durations, key=float)} if durations else {}
-    if not all(map(math.isfinite, (requests, errors, *counts.values()))):
-        raise ValueError(f"a count is no number: {requests} requests, {errors} errors, durations {dict(counts)}")
-    whole = accumulate((max(0, round(count)) for count in counts.values()), max)
-    total = max(0, round(requests))
-    return Measured(
-        requests=total,
-        errors=min(max(0, round(errors)), total),
-        durations=dict(zip(counts, whole, strict=True)) or None,
-        p95=p95,
-    )
 
 
 @dataclass(frozen=True, slots=True)
