@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,15 @@ def test_the_api_alone_tells_what_the_model_answered(running: dict[str, Served])
 
     assert told(api) == [before + 2]
     assert told(running["EmbeddingRunner"]) == told(running["ClassifierRunner"]) == []
+
+
+def test_every_component_counts_durations_in_the_buckets_of_its_configuration(running: dict[str, Served]) -> None:
+    for one in running.values():
+        metrics = request(one, "GET", "/metrics")[1].decode()
+        counted = re.findall(r'_duration_seconds_bucket\{endpoint="/readyz",http_response_code="200",le="([^"]+)"', metrics)
+        bounds = [float(bound) for bound in counted]
+        assert (bounds[0], bounds[-2], bounds[-1]) == (0.002, 120.5, float("inf")), one.service
+        assert all(1 < above / below <= 1.2501 for below, above in pairwise(bounds[:-1])), one.service
 
 
 def test_400_requests_at_8_in_parallel_give_no_server_error(running: dict[str, Served]) -> None:
