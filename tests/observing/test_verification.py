@@ -318,6 +318,14 @@ def test_where_the_api_answers_nothing_well_no_dependency_is_blamed(world: World
     assert world.of("not looked")["dependency/Embedder"] == "the api gave no good answer, for which it would have been asked"
 
 
+def test_where_some_requests_fail_the_next_runner_in_the_row_is_not_blamed(world: World) -> None:
+    world.change(EMBEDDER, ready=[GONE], before=[GONE], after=[GONE])
+    world.change(CLASSIFIER, before=[metrics()], after=[metrics()])
+    world.answers = {"refund": [answered(503)], "empty": [answered(400)], "version": [answered()]}
+    assert not [name for name in world.failed if CLASSIFIER in name]
+    assert world.of("not looked")["dependency/Classifier"].startswith("no request reached it, but some failed")
+
+
 def test_a_model_of_which_every_request_failed_cannot_be_used(world: World) -> None:
     world.change(EMBEDDER, before=[metrics()], after=[metrics(encode_500=4)])
     assert world.failed == {"model/Embedder": "ready, and every one of 4 requests failed"}

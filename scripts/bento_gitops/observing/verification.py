@@ -89,12 +89,12 @@ class Checked:
 
 def verified(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> tuple[Checked, ...]:
     """Every check, in the order in which one looks for the cause of a failure."""
-    served = any(answered.good for rounds in seen.answers.values() for answered in rounds)
+    answers = [answered for rounds in seen.answers.values() for answered in rounds]
     return (
         *(_ready(one, seen) for one in subject.components),
         *(_bundle(one, subject, seen) for one in subject.components),
         *(_model(one, seen) for one in subject.components),
-        *(_dependency(one, seen, served=served) for one in subject.components if one.called),
+        *(_dependency(one, seen, answers) for one in subject.components if one.called),
         *(_answer(name, check, seen.answers.get(name, ())) for name, check in checks.items()),
         *_same(checks, seen),
         *_latencies(subject, checks, seen),
@@ -223,7 +223,7 @@ def _counts(metrics: str, routes: frozenset[str]) -> dict[tuple[str, str], float
     return found
 
 
-def _dependency(one: Component, seen: Seen, *, served: bool) -> Checked:
+def _dependency(one: Component, seen: Seen, answers: Sequence[Answered]) -> Checked:
     name, looked = f"dependency/{one.service}", seen.components.get(one.service)
     if looked is None:
         return _unknown(name)
@@ -235,8 +235,10 @@ def _dependency(one: Component, seen: Seen, *, served: bool) -> Checked:
     risen = round(sum(rise for rise in rises if rise > 0))
     if risen:
         return Checked(name, "passed", f"it was asked {risen} times over the network")
-    if not served:
+    if not any(answered.good for answered in answers):
         return Checked(name, "not looked", "the api gave no good answer, for which it would have been asked")
+    if any(answered.failed for answered in answers):
+        return Checked(name, "not looked", "no request reached it, but some failed, perhaps before it was its turn")
     if any(rise < 0 for rise in rises):
         return Checked(name, "not looked", "a pod of it restarted meanwhile; try again")
     if looked.others:
