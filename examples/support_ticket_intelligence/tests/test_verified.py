@@ -1,0 +1,163 @@
+"""`bento-gitops verify` and `replay` on the real service, in processes as the chart runs them: what passes, what is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import home_of_its_own
+from test_served_as_the_chart_runs_it import (
+    APPLICATION,
+    CONFIG,
+    ENVIRONMENT,
+    HOME,
+    PORT,
+    RELEASE,
+    ROOT,
+    Served,
+    bento,
+    components,
+    ready,
+    rendered,
+)
+
+__all__ = ["bento", "rendered"]
+
+API = "SupportTicketIntelligence"
+RUNNERS = ("EmbeddingRunner", "ClassifierRunner")
+NOBODY = "127.0.0.1:1"
+WITHOUT_DEPENDS, WITHOUT_RUNNER = "an api that was told of no runner", "an api whose runner is not there"
+
+
+@dataclass(frozen=True)
+class Pods:
+    """The addresses of two runners and three apis."""
+
+    addresses: dict[str, str]
+
+    def urls(self, api: str = API, **other: str) -> list[str]:
+        words = [self.addresses[api], *(f"{name}={other.get(name, self.addresses[name])}" for name in RUNNERS)]
+        return [word for address in words for word in ("--url", address)]
+
+
+@pytest.fixture(scope="module")
+def pods(bento: Path, rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+    """The three processes of the chart, and the api twice more: as it runs where a runner was forgotten, or is gone."""
+    served = {one.service: one for one in components(rendered, tmp_path_factory.mktemp("pods"))}
+    api = served[API]
+    network, _, _ = api.address.rpartition(".")
+    forgotten, gone = (Served(API, f"{network}.{number}", list(api.args), dict(api.env), api.log) for number in (101, 102))
+    while "--depends" in forgotten.args:
+        place = forgotten.args.index("--depends")
+        del forgotten.args[place : place + 2]
+    runner = f"{served['EmbeddingRunner'].address}:{PORT}"
+    gone.args[:] = [word.replace(runner, NOBODY) for word in gone.args]
+    for one in (forgotten, gone):
+        one.args[one.args.index(api.address)] = one.address
+    started = {**served, WITHOUT_DEPENDS: forgotten, WITHOUT_RUNNER: gone}
+    processes: list[subprocess.Popen[bytes]] = []
+    logs: dict[str, Path] = {}
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    try:
+        for number, (name, one) in enumerate(started.items()):
+            home = tmp_path_factory.mktemp("home")
+            home_of_its_own(home, HOME)
+            env = {**keep, **one.env, "BENTOML_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+            logs[name] = home / f"log{number}"
+            with logs[name].open("wb") as stream:
+                start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(bento)]
+                processes.append(subprocess.Popen(start, env=env, stdout=stream, stderr=subprocess.STDOUT))
+        end = time.monotonic() + 90
+        for (name, one), process in zip(started.items(), processes, strict=True):
+            while not ready(one):
+                assert process.poll() is None, f"{name} ended:\n{logs[name].read_text()}"
+                assert time.monotonic() < end, f"{name} is not ready:\n{logs[name].read_text()}"
+                time.sleep(0.1)  # between two looks, not instead of one
+        yield Pods({name: f"http://{one.address}:{PORT}" for name, one in started.items()})
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A fleet that runs this bundle, with the example's own checks."""
+    for path in ("charts/bento-serving", "examples/support_ticket_intelligence/verification"):
+        shutil.copytree(ROOT / path, tmp_path / path)
+    for path in (f"applications/{APPLICATION}.yaml", *(f"bundles/{APPLICATION}/{tag}.yaml" for tag in ("1.0.0", "1.1.0"))):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / path)
+    folder = tmp_path / "environments/test" / APPLICATION
+    folder.mkdir(parents=True)
+    (folder.parent / "environment.yaml").write_text(ENVIRONMENT)
+    (folder / "config.yaml").write_text(CONFIG)
+    (folder / "release.yaml").write_text(RELEASE)
+    return tmp_path
+
+
+def verify(fleet: Path, *arguments: str, code: int | None) -> dict[str, tuple[str, str]]:
+    """Outcome and what was found, by check. Without a code it passes, or fails because the machine is slow."""
+    command = [ROOT / ".venv/bin/bento-gitops", "verify", f"test/{APPLICATION}", *arguments, "--times", "2", "--json"]
+    done = subprocess.run(command, cwd=fleet, capture_output=True, text=True, check=False)
+    assert done.returncode in ((0, 4) if code is None else (code,)), done.stdout + done.stderr
+    return {one["name"]: (one["outcome"], one["found"]) for one in json.loads(done.stdout)["verification"]["checks"]}
+
+
+def failed(found: dict[str, tuple[str, str]]) -> dict[str, str]:
+    return {name: what for name, (outcome, what) in found.items() if outcome == "failed"}
+
+
+def test_the_service_as_the_chart_runs_it_passes_every_check(fleet: Path, pods: Pods) -> None:
+    found = verify(fleet, *pods.urls(), code=None)
+    # How fast it is, is the machine's; that there is a word on it is not.
+    assert {outcome for name, (outcome, _) in found.items() if not name.startswith("latency/")} == {"passed"}, found
+    assert "latency/refund-request" in found
+    assert found["bundle/EmbeddingRunner"] == ("passed", "support_ticket_intelligence:1.1.0")
+    assert {name for name in found if name.startswith("dependency/")} == {f"dependency/{name}" for name in RUNNERS}
+
+
+def test_a_forgotten_depends_is_found_though_every_answer_is_right(fleet: Path, pods: Pods) -> None:
+    found = verify(fleet, *pods.urls(WITHOUT_DEPENDS), code=4)
+    assert {name for name in failed(found) if not name.startswith("latency/")} == {f"dependency/{name}" for name in RUNNERS}
+    assert all("is --depends missing?" in found[f"dependency/{name}"][1] for name in RUNNERS)
+    assert {outcome for name, (outcome, _) in found.items() if name.startswith("answer/")} == {"passed"}
+
+
+def test_a_runner_that_is_gone_is_named(fleet: Path, pods: Pods) -> None:
+    found = failed(verify(fleet, *pods.urls(WITHOUT_RUNNER, EmbeddingRunner=f"http://{NOBODY}"), code=4))
+    assert found["ready/EmbeddingRunner"] == f"no connection to {NOBODY}: Connection refused (http://{NOBODY})"
+    assert found["answer/refund-request"].startswith("answered 503, not 200")
+    assert "answer/version" not in found, "what takes no runner still answers"
+    assert not any("ClassifierRunner" in name or name.startswith("bundle/Support") for name in found)
+
+
+def test_recorded_requests_are_answered_alike_by_two_tracks_of_the_same_model(fleet: Path, pods: Pods) -> None:
+    release = fleet / "environments/test" / APPLICATION / "release.yaml"
+    blue = 'blue: {bundle: "1.1.0", weight: 100}'
+    assert blue in release.read_text()
+    both = '{blue: {bundle: "1.0.0", weight: 100}, green: {bundle: "1.1.0", weight: 0, ready_for: 0}}'
+    release.write_text(release.read_text().replace(f"{{{blue}}}", f"{both}\ncandidate: green"))
+    recorded = "examples/support_ticket_intelligence/verification/replay.jsonl"
+    addresses = ["--url", pods.addresses[API], "--stable-url", pods.addresses[WITHOUT_DEPENDS]]
+    pace = ["--rate", "4", "--for", "6"]
+    command = [ROOT / ".venv/bin/bento-gitops", "replay", f"test/{APPLICATION}", recorded, *addresses, *pace, "--json"]
+    done = subprocess.run(command, cwd=fleet, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert (found["requests"], found["same_status"], found["same_answer"]) == (24, 24, 24), found
+    assert [one["quantile"] for one in found["latency"]] == ["p50", "p95"]
+    assert all(one["says"] for one in found["latency"])
