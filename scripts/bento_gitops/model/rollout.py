@@ -45,9 +45,9 @@ class Analysis(Model):
     """When a candidate is good enough for more requests, and when it is not."""
 
     min_requests: Annotated[int, Field(ge=1)] | None = None
-    """Requests to the candidate below which nothing is judged."""
+    """Requests to the candidate below which it is not good; surely bad it may be before."""
     max_error_ratio: Ratio | None = None
-    """Failed requests of all, at most."""
+    """Failed requests of all, at most. Above it, the candidate waits; when chance hardly explains it, it is taken back."""
     error_ratio_over_stable: Ratio | None = None
     """How much above the stable track's ratio in the same window."""
     max_p95: Annotated[float, Field(gt=0)] | None = None
@@ -55,7 +55,7 @@ class Analysis(Model):
     p95_over_stable: Annotated[float, Field(ge=1)] | None = None
     """Times the stable track's p95 in the same window."""
     patience: Duration | None = None
-    """How long a step may wait for enough requests; then the candidate is taken back."""
+    """How long a step may wait for enough requests and for a clear answer; then the candidate is taken back, and not held."""
     queries: dict[DnsLabel, Query | None] | None = None
 
 
