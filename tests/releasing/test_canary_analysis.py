@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -204,3 +206,21 @@ def test_business_queries_judge_too(conversion: float, refunds: float | None, ve
 def test_every_reason_is_told_at_once() -> None:
     found = _judged(_own(errors=500, p95=3.0), limits=replace(QUERIES, max_p95=1.0), conversion=0.1, refunds=9.0)
     assert len(found.reasons) == 4
+
+
+def test_statistics_are_loaded_only_for_what_is_above_a_limit() -> None:
+    """They take longer to load than a rollback takes."""
+    code = """
+import sys
+from bento_gitops.model.evidence import Measured, ObservedAnalysis
+from bento_gitops.operations import canary_step, releases
+from bento_gitops.releasing.analysis import judge
+from bento_gitops.releasing.plan import Limits
+assert {"numpy", "scipy"}.isdisjoint(sys.modules), "imports"
+for errors, verdict in ((0, "good"), (900, "bad")):
+    own = Measured(requests=1000, errors=errors, durations={"0.1": 1000, "+Inf": 1000})
+    assert judge(ObservedAnalysis(window="10m", tracks={"green": own}), "green", "blue", Limits()).verdict == verdict
+    assert ("scipy" in sys.modules) == bool(errors), verdict
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
