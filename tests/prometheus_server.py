@@ -134,11 +134,12 @@ def prometheus(
     scrape_interval: str | None = None,
     evaluation_interval: str | None = None,
     speed: float = 1,
+    jobs: Sequence[Map] = (),
 ) -> Iterator[Server]:
     """A Prometheus, ready to be asked, that scrapes the targets by the ServiceMonitors and evaluates the PrometheusRules.
 
-    Intervals are those of the objects, divided by `speed`, unless said otherwise (then they are taken as they are). Whatever
-    happens, it ends; its log and its data stay in the folder.
+    Intervals are those of the objects, divided by `speed`, unless said otherwise (then they are taken as they are). `jobs` are
+    scrape configurations of the test's own. Whatever happens, it ends; its log and its data stay in the folder.
     """
     kept = list(objects)
     home = folder / "prometheus"
@@ -153,7 +154,7 @@ def prometheus(
     configuration = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["rules.yaml"],
-        "scrape_configs": list(scrape_configs(kept, targets, scrape_interval, speed)),
+        "scrape_configs": [*scrape_configs(kept, targets, scrape_interval, speed), *jobs],
     }
     (home / "prometheus.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
     command = [

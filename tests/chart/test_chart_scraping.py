@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import pytest
+import yaml
 from aiohttp import web
 from http_servers import serving
-from prometheus_server import Server, prometheus, scraped
-from serving_chart import Map, Rendered, laid_over, tickets, two_tracks
+from prometheus_server import Scraped, Server, prometheus, scraped
+from serving_chart import ROOT, Map, Rendered, laid_over, tickets, two_tracks
 
 WATCHED = {"monitoring": {"prometheus": {"namespace": "monitoring", "podLabels": {"app": "prometheus"}}}}
 OF_BENTOML = 'service_name="tickets",service_version="1.0.0",runner_name="Tickets"'
@@ -62,6 +64,23 @@ def folding(found: Map) -> Map:
     return laid_over(found, {"spec": {"endpoints": [found["spec"]["endpoints"][0] | {"metricRelabelings": [fold]}]}})
 
 
+def job_of_the_docs(targets: list[Scraped]) -> Map:
+    """What docs/monitoring.md tells people without the operator, for the routes here; pods stand where discovery would be."""
+    text = (ROOT / "docs/monitoring.md").read_text().split("```yaml\n")[1].split("```")[0]
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+    regex = job["metric_relabel_configs"][0]["regex"].replace("/classify_ticket", "/classify")
+    found = []
+    for target in targets:
+        meta = {"namespace": target.namespace, "pod_name": target.pod, "pod_phase": "Running", "pod_container_port_name": "http"}
+        for label, value in target.labels.items():
+            name = re.sub(r"[^a-zA-Z0-9_]", "_", label)
+            meta |= {f"pod_label_{name}": value, f"pod_labelpresent_{name}": "true"}
+        found.append({"targets": [target.address], "labels": {f"__meta_kubernetes_{key}": value for key, value in meta.items()}})
+    metric = [job["metric_relabel_configs"][0] | {"regex": regex}]
+    return job | {"scrape_interval": "200ms", "static_configs": found, "metric_relabel_configs": metric}
+
+
 @dataclass(frozen=True)
 class Watched:
     """A Prometheus over several applications, and what each workload exposes, by its name; None is no answer of use."""
@@ -79,7 +98,8 @@ def watched(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFa
         render(without_routes()).objects,
         tuple(map(folding, render(tickets(application="folding", **WATCHED)).objects)),
     ]
-    objects = [found for each in applications for found in each if found["kind"] != "PrometheusRule"]
+    by_hand = render(tickets(application="by-hand", monitoring=WATCHED["monitoring"] | {"operator": False})).objects
+    objects = [found for each in (*applications, by_hand) for found in each if found["kind"] != "PrometheusRule"]
     pods = {found["metadata"]["name"]: found for found in objects if found["kind"] == "Deployment"}
     exposed: dict[str, str | None] = dict.fromkeys(pods, EXPOSED) | {"split-green-embedder": None}
 
@@ -92,9 +112,11 @@ def watched(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFa
         for name, deployment in pods.items():
             address = stack.enter_context(serving(partial(metrics, name=name)))
             targets.append(scraped(deployment, address.removeprefix("http://")))
-        running = stack.enter_context(prometheus(tmp_path_factory.mktemp("watched"), objects, targets, "200ms"))
+        of_docs = job_of_the_docs([target for target in targets if target.pod.startswith("by-hand")])
+        folder = tmp_path_factory.mktemp("watched")
+        running = stack.enter_context(prometheus(folder, objects, targets, "200ms", jobs=[of_docs]))
         running.until("up", lambda found: len(found) == len(pods), 30)
-        running.until('bento_model_predictions_total{application!="folding"}', lambda found: len(found) == 11, 30)
+        running.until('bento_model_predictions_total{application!="folding"}', lambda found: len(found) == 14, 30)
         yield Watched(running, exposed)
 
 
@@ -143,7 +165,19 @@ def test_each_pod_is_scraped_once_and_by_its_own_application(watched: Watched) -
     found = watched.prometheus.ask("targets", state="active")["activeTargets"]
     counted = Counter((target["scrapePool"], target["labels"]["application"]) for target in found)
     pods = {"split": 6, "plain": 3, "bare": 3, "folding": 3}
-    assert counted == {(f"serviceMonitor/{name}/0", name): number for name, number in pods.items()}
+    by_hand = {("bento-serving", "by-hand"): 3}
+    assert counted == {(f"serviceMonitor/{name}/0", name): number for name, number in pods.items()} | by_hand
+
+
+def test_the_job_of_the_docs_gives_the_same_series_without_an_operator(watched: Watched) -> None:
+    def of(application: str) -> list[dict[str, str]]:
+        found = watched.prometheus.series(f'{{application="{application}"}}')
+        apart = {"application", "instance", "job"}
+        kept = [{key: value.replace(application, "APP") for key, value in one.items() if key not in apart} for one in found]
+        return sorted(kept, key=str)
+
+    assert of("by-hand") == of("plain")
+    assert len(of("plain")) > 20
 
 
 def test_folding_unknown_endpoints_into_one_name_would_count_wrong(watched: Watched) -> None:

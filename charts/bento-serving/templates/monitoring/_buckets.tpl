@@ -1,7 +1,7 @@
 {{- /*
 BentoML's `metrics` of a component, as YAML: the bounds that durations are counted by. They grow by a quarter each, so that a percentile
-between two is wrong by an eighth at most where BentoML's own, up to 2.5 times apart, cannot tell 110 ms from 240; the same for every
-component, so that tracks can be compared. The last is above what a request may take. Each value keeps a fraction: BentoML refuses whole numbers.
+between two is wrong by a quarter at worst; BentoML's own, up to 2.5 times apart, cannot tell 110 ms from 240. They are the same for every
+component, so that tracks can be compared. The last is above what a request may take. Each keeps a fraction: BentoML refuses whole numbers.
 Call: include "bento-serving.metrics" $settings | fromYaml
 */}}
 {{- define "bento-serving.metrics" -}}
