@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,6 +34,8 @@ class Component:
     """By endpoint and status."""
     tracks: set[str | None] = field(default_factory=set[str | None])
     """That requests asked for by header."""
+    at: list[float] = field(default_factory=list[float])
+    """When each request arrived, probes aside."""
     calls: dict[str, str] = field(default_factory=dict[str, str])
     """By runner, the address that is asked; a runner that is not here runs in this process."""
 
@@ -52,6 +55,7 @@ class Component:
         if request.path == "/readyz":
             self.asked[request.path, self.ready] += 1
             return web.Response(status=self.ready)
+        self.at.append(time.monotonic())
         self.tracks.add(request.headers.get("x-bento-track"))
         await asyncio.sleep(self.seconds)
         status, said = self.status, self.answer

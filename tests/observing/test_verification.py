@@ -174,6 +174,13 @@ def test_probes_that_rise_meanwhile_are_no_requests(world: World) -> None:
     assert set(world.failed) == {"dependency/Embedder"}
 
 
+def test_where_no_route_is_declared_all_but_probes_are_requests(world: World) -> None:
+    world.subject = replace(SUBJECT, components=tuple(replace(one, routes=frozenset[str]()) for one in SUBJECT.components))
+    assert not world.failed
+    world.change(EMBEDDER, before=[metrics(readyz_200=1, encode_200=5)], after=[metrics(readyz_200=8, encode_200=5)])
+    assert set(world.failed) == {"dependency/Embedder"}
+
+
 def test_a_dependency_in_its_own_process_that_nobody_has_asked_yet_is_known_by_its_model_too(world: World) -> None:
     world.change(EMBEDDER, before=[metrics()], after=[metrics()])
     assert set(world.failed) == {"dependency/Embedder"}

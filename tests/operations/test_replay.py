@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,10 @@ def document(*arguments: Any, **more: Any) -> dict[str, Any]:
 
 
 def test_each_request_goes_to_both_tracks_once_at_the_rate(fleet, tmp_path: Path, tracks) -> None:
-    begin = time.monotonic()
     found = document(fleet, tmp_path, tracks, "--rate", "20", "--ignore", "/version")
-    assert time.monotonic() - begin >= 7 / 20
+    for track in tracks:
+        # The first may arrive late on a busy machine, and no request before it is due.
+        assert track[API].at[-1] - track[API].at[0] >= 5 / 20
     assert [track.requests() for track in tracks] == [8, 8]
     assert (found["requests"], found["same_answer"], found["same_status"]) == (8, 8, 8)
     assert tracks[0][API].tracks == {"green"}
