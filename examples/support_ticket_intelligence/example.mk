@@ -130,6 +130,17 @@ example-tracing: example-bento $(READY) $(TOOLS) $(EXAMPLE_COLLECTOR) ## sends t
 	@TRACED_BENTO=support_ticket_intelligence:$(lastword $(EXAMPLE_VERSIONS)) \
 		$(BIN)/python -m pytest -o addopts= -p no:helm-charts -q $(EXAMPLE_TRACING)
 
+TEST_TARGETS += example-dashboards
+EXAMPLE_WATCHED := $(EXAMPLE)/watched
+
+.PHONY: example-dashboards
+example-dashboards: example-bento $(READY) $(TOOLS) $(PROMETHEUS) ## asks a real Prometheus that watches the example what every panel asks
+	@$(BIN)/python -m pytest -c $(EXAMPLE_WATCHED)/pytest.ini $(EXAMPLE_WATCHED)
+
+.PHONY: example-pictures
+example-pictures: example-bento $(READY) $(TOOLS) $(PROMETHEUS) ## draws docs/pictures/dashboard-*.svg from the data of such a run
+	@PYTHONPATH=tests $(BIN)/python $(EXAMPLE_WATCHED)/pictures.py docs/pictures
+
 .PHONY: example-contract
 example-contract: $(EXAMPLE_READY) ## writes the example's API contract anew
 	@$(EXAMPLE_RUN) $(EXAMPLE_BIN)/python $(EXAMPLE)/make_contract.py > $(EXAMPLE_BUILD)/contract.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard
 
 from bento_gitops.observing.dashboards.boards import board, of_one_application
-from bento_gitops.observing.dashboards.panels import LIMIT, OBJECTIVE, Query, buckets, lines
+from bento_gitops.observing.dashboards.panels import LIMIT, OBJECTIVE, Query, lines
 from bento_gitops.observing.dashboards.queries import COMPONENT_FACTS, COMPONENTS
 
 _METHOD = "{{track}} {{component}} {{method_name}}"
@@ -28,6 +28,7 @@ def batching() -> dashboard.Dashboard:
 
 def _panels():
     busiest = f"max by (application, environment, track, component) (bento:in_progress{{{COMPONENTS}}})"
+    sizes = f"rate(bentoml_service_adaptive_batch_size_bucket{{{COMPONENTS}}}[$__rate_interval])"
     limits = f"bento:limit:max_concurrency{{{COMPONENT_FACTS}}}"
     return [
         lines(
@@ -44,11 +45,13 @@ def _panels():
             Query(f"sum by ({_BY_METHOD}) (bento:batches:rate1m{{{COMPONENTS}}})", _METHOD),
             runbooks=["BentoBatchingIneffective"],
         ),
-        buckets(
-            "Requests in a batch",
-            "How many batches a second were of which size: a bound is the largest number of requests in its row.",
+        # No heatmap: a method's buckets end at its max_batch_size, and sums over methods of different ones are no histogram.
+        lines(
+            "Requests in a batch, 95 of 100",
+            "So large 95 of 100 batches are at most, in a minute; interpolated, since BentoML's buckets double.",
             "none",
-            Query(f"sum by (le) (rate(bentoml_service_adaptive_batch_size_bucket{{{COMPONENTS}}}[$__rate_interval]))", "{{le}}"),
+            Query(f"histogram_quantile(0.95, sum by ({_BY_METHOD}, le) ({sizes}))", _METHOD),
+            runbooks=["BentoBatchingIneffective"],
         ),
         lines(
             "In progress in the busiest pod",

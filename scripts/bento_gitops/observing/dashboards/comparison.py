@@ -53,7 +53,7 @@ _QUANTITIES = (
 
 
 def _head():
-    counted = f"sum_over_time(bento:requests:rate1m{{{USERS}}}[10m]) * 30"
+    counted = f"increase(bentoml_service_request_total{{{USERS}}}[10m])"
     return [
         lines(
             "Weights",
@@ -66,15 +66,15 @@ def _head():
             width=16,
         ),
         number(
-            "Requests in 10 minutes, stable",
-            "Answered by the api of the stable track: what the candidate is compared with.",
+            "Stable, in 10 minutes",
+            "Requests that the api of the stable track answered: what the candidate is compared with.",
             "short",
             Query(f"sum by (track) ({counted} * {STABLE})", "{{track}}"),
             decimals=0,
         ),
         number(
-            "Requests in 10 minutes, candidate",
-            "Answered by the api of the other tracks. Below the analysis's min_requests nothing is judged.",
+            "Candidate, in 10 minutes",
+            "Requests that the api of the other tracks answered. Below the analysis's min_requests nothing is judged.",
             "short",
             Query(f"sum by (track) ({counted} * {CANDIDATE})", "{{track}}"),
             decimals=0,

@@ -74,7 +74,7 @@ def _panels():
             "By application, an hour, in $currency",
             "In each environment.",
             "none",
-            Query(f"sum by (environment, application) ({_COST})", "{{environment}} {{application}}"),
+            Query(f"sum by (environment, application) ({_COST})", "{{application}} {{environment}}"),
             stacked=True,
         ),
         lines(
@@ -95,14 +95,14 @@ def _panels():
             "By bundle, an hour, in $currency",
             "During a rollout an application pays for two.",
             "none",
-            Query(f"sum by ({_BUNDLE}) ({_COST})", "{{environment}} {{application}} {{bundle}}"),
+            Query(f"sum by ({_BUNDLE}) ({_COST})", "{{bundle}} {{application}} {{environment}}"),
             stacked=True,
         ),
         lines(
             "By component, an hour, in $currency",
             "Over all tracks.",
             "none",
-            Query(f"sum by (environment, application, component) ({_COST})", "{{environment}} {{application}} {{component}}"),
+            Query(f"sum by (environment, application, component) ({_COST})", "{{component}} {{application}} {{environment}}"),
             stacked=True,
         ),
         lines(
@@ -111,7 +111,7 @@ def _panels():
             "none",
             Query(
                 f"sum by ({_BUNDLE}) ({_COST}) / (sum by ({_BUNDLE}) ({requests}) * 3.6 > 0)",
-                "{{environment}} {{application}} {{bundle}}",
+                "{{bundle}} {{application}} {{environment}}",
             ),
         ),
         rows(

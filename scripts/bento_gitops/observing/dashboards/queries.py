@@ -12,8 +12,8 @@ COMPONENTS = f'{SERIES},component=~"$component"'
 COMPONENT_FACTS = f'{FACTS},component=~"$component"'
 
 STABLE = f"on (application, environment, track) group_left () (bento:stable{{{FACTS}}} == 1)"
-CANDIDATE = f"on (application, environment, track) group_left () (bento:stable{{{FACTS}}} == 0)"
-"""Multiplied with a series: kept are those of the stable track, or of the others."""
+CANDIDATE = f"on (application, environment, track) group_left () ((bento:stable{{{FACTS}}} == 0) + 1)"
+"""Multiplied with a series: kept are those of the stable track, or of the others. Either way the factor is 1."""
 
 WHOSE = ("application", "environment", "track", "bundle", "component", "role")
 
