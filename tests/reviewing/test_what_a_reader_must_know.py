@@ -223,3 +223,16 @@ def test_to_hold_a_bundle_and_to_free_it_are_told_with_the_way_back(sides: Sides
     assert "bundle 1.1.0 may be promoted again" in text
     assert f"bento-gitops hold {PROD} 1.1.0 --push" in undo_of(text)
     assert PLAN.keep, "a release that is kept"
+
+
+def test_a_change_of_tracing_is_named_behind_the_configuration_and_the_policies_that_it_changes(sides: Sides) -> None:
+    sides.steady()
+    old = 'python: "3.11"\n'
+    sides.both(lambda side: side.change(BUNDLE, old, f"{old}traces: otlp-http\n"))
+    line = len(sides.after.text(ENVIRONMENT).splitlines()) + 2
+    tracing = "\n    endpoint: http://collector:4318/v1/traces\n    collector: {cidr: 192.0.2.1/32}\n"
+    sides.after.put(ENVIRONMENT, sides.after.text(ENVIRONMENT) + f"  tracing:{tracing}")
+    changed = [line for line in told(sides).splitlines() if re.search(r"bentoml\.yaml|egress|OTEL_RESOURCE", line)]
+    assert changed
+    named = [each for each in changed if f"tracing.endpoint ({ENVIRONMENT}:{line})" in each]
+    assert named, changed

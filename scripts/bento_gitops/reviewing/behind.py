@@ -23,7 +23,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (_ROUTES, r"weight|backendRefs|services\[|route\[|canary|mirror|rules|spec\.selector", r"tracks\.\w+\.weight$|stable$"),
     (_ROUTES, r".*", r"routing|tracks\.\w+\.bundle$|services\..*\.route$|mode$"),
     (r".*", r"minReplicas|maxReplicas|replicas|metrics|behavior", r"\.scaling\.|\.ready_for$|\.capacity$"),
-    (r".*", r"\.env\[", r"\.envs\.|\.batching\.|\.workers$|\.gpu$"),
+    (r".*", r"\.env\[", r"\.envs\.|\.batching\.|\.workers$|\.gpu$|^tracing\.endpoint$|\.traced$"),
     (r".*", r"\.envFrom", r"\.secrets$"),
     (r".*", r"\.resources\.", r"\.resources\.|\.instance_type$"),
     (r".*", r"nodeSelector|tolerations|priorityClassName", r"\.placement\.|\.instance_type$"),
@@ -32,8 +32,8 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (r".*", r"\.image$", r"\.image\.|\.bundle$"),
     (r".*", r"imagePullSecrets", r"image_pull_secrets$"),
     (r".*", r"\.args", r"\.dependencies$|mode$"),
-    (r"ConfigMap", r"^data", r"\.traffic\.|\.workers$|mode$"),
-    (r"NetworkPolicy", r"^spec", r"\.egress|routing\.|monitoring\.|\.dependencies$|mode$"),
+    (r"ConfigMap", r"^data", r"\.traffic\.|\.workers$|mode$|^tracing\.|\.traced$"),
+    (r"NetworkPolicy", r"^spec", r"\.egress|routing\.|monitoring\.|\.dependencies$|mode$|^tracing\.|\.traced$"),
     (r"ServiceMonitor|PodMonitor|PrometheusRule", r"^spec", r"monitoring|slo|alerts"),
 )
 """Kind, field, and the settings that the field can come from."""
