@@ -153,11 +153,11 @@ def test_manifests_are_one_file_for_each_application_and_the_same_bytes_each_tim
 
 @pytest.fixture
 def fleet(tmp_path: Path) -> Path:
-    """The fleet that tests use, with the repository's own chart and schemas."""
+    """The fleet that tests use, with the repository's own charts and schemas."""
     root = tmp_path / "fleet"
     shutil.copytree(ROOT / "tests/fleet", root, ignore=shutil.ignore_patterns("charts"))
-    shutil.copytree(ROOT / "charts/bento-serving", root / "charts/bento-serving")
-    shutil.copytree(ROOT / "schemas", root / "schemas")
+    for folder in ("charts/bento-serving", "charts/bento-platform", "schemas"):
+        shutil.copytree(ROOT / folder, root / folder)
     return root
 
 
@@ -204,10 +204,13 @@ def test_generated_schemas_are_checked_and_written(fleet: Path) -> None:
     schema = fleet / "schemas/v1/config.schema.json"
     before = schema.read_text()
     schema.write_text("{}")
-    (fleet / "schemas/v1/release.schema.json").unlink()
+    dashboard = "charts/bento-platform/dashboards/bento-cost.json"
+    gone = "schemas/v1/release.schema.json"
+    for path in (dashboard, gone):
+        (fleet / path).unlink()
     code, said = run(fleet, "schemas", "generate", "--check")
     assert code == 3
-    assert said.splitlines() == ["stale: schemas/v1/config.schema.json", "stale: schemas/v1/release.schema.json"]
+    assert said.splitlines() == [f"stale: {path}" for path in (dashboard, "schemas/v1/config.schema.json", gone)]
     assert schema.read_text() == "{}"
     assert run(fleet, "schemas", "generate")[0] == 0
     assert schema.read_text() == before
