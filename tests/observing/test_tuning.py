@@ -213,6 +213,7 @@ def test_the_table_has_a_cell_for_each_heading_and_marks_today_and_the_proposal(
     assert first["P95 MS"] == "100"
     assert first["503"] == "3.8%"
     assert first["REQUESTS/BATCH"] == "7.0"
+    assert first["OK/CPU S"] == "111", "100 a second with 0.9 of a CPU"
     assert table[1][2] == "7.2"
     assert [row[-1] for row in table] == ["", "now, proposed"]
 
@@ -221,6 +222,12 @@ def test_the_deadline_is_explained_where_it_sheds_or_is_short() -> None:
     assert remarks(cells([run(8, 100, 100, 0.1, s503=40)], NOW)) == [DEADLINE]
     assert remarks(cells([run(8, 25, 100)], NOW)) == [DEADLINE]
     assert remarks(cells([run(8, 100, 100)], NOW)) == []
+
+
+def test_a_measurement_that_is_mostly_noise_says_so() -> None:
+    apart = [run(8, 100, 50), run(8, 100, 100), run(32, 2000, 80), run(32, 2000, 40)]
+
+    assert "measure again when the machine has nothing else to do" in remarks(cells(apart, NOW))[0]
 
 
 def test_a_load_that_is_itself_slow_is_told() -> None:

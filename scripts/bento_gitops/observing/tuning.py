@@ -19,6 +19,8 @@ NEAR_THE_BEST = 0.05
 """How much less than the best throughput is given up for a smaller p95, where no objective decides."""
 BUSY_CLIENT = 0.7
 """Share of one CPU that the load takes, above which it may be the load that is slow."""
+MUCH_NOISE = 0.25
+"""Difference in throughput by noise alone, above which a table is not worth acting on."""
 SHORT_DEADLINE = 50
 """Milliseconds below which a deadline was seen to shed most requests of any load worth batching."""
 DEADLINE = (
@@ -149,6 +151,12 @@ class Cell:
         """CPUs that the component took."""
         told = [run.component_cpu for run in self.runs if run.component_cpu is not None]
         return fmean(told) if told else None
+
+    @property
+    def per_cpu_second(self) -> float | None:
+        """Good answers for a second of the component's CPU: what other processes on the machine hardly change."""
+        cpu = self.component_cpu
+        return self.rate / cpu if cpu else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +358,12 @@ def remarks(measured: Sequence[Cell]) -> list[str]:
     result: list[str] = []
     if any(cell.setting.max_latency_ms < SHORT_DEADLINE or cell.share(503) >= MOST_SHED for cell in measured):
         result.append(DEADLINE)
+    margin = noise(measured)
+    if margin is not None and margin.rate > MUCH_NOISE:
+        result.append(
+            f"runs of one setting are so far apart that up to {margin.rate:.0%} of throughput may be noise: measure again when the "
+            "machine has nothing else to do, with more --seconds or --repeat"
+        )
     busy = max((cell.client_cpu for cell in measured), default=0.0)
     if busy >= BUSY_CLIENT:
         result.append(
@@ -362,7 +376,21 @@ def headings(measured: Sequence[Cell]) -> list[str]:
     """The table's; all but the last column hold numbers."""
     items = ["ITEMS/S"] if any(cell.items_rate is not None for cell in measured) else []
     latencies = ["P50 MS", "P95 MS", "P99 MS"]
-    return ["SIZE", "LATENCY MS", "OK/S", *items, *latencies, "503", "429", "ERRORS", "REQUESTS/BATCH", "CPU", "CLIENT CPU", ""]
+    return [
+        "SIZE",
+        "LATENCY MS",
+        "OK/S",
+        *items,
+        *latencies,
+        "503",
+        "429",
+        "ERRORS",
+        "REQUESTS/BATCH",
+        "CPU",
+        "OK/CPU S",
+        "CLIENT CPU",
+        "",
+    ]
 
 
 def rows(measured: Sequence[Cell], proposal: Proposal) -> list[list[str]]:
@@ -385,6 +413,7 @@ def rows(measured: Sequence[Cell], proposal: Proposal) -> list[list[str]]:
                 str(cell.errors),
                 "-" if cell.batch is None else f"{cell.batch:.1f}",
                 "-" if cell.component_cpu is None else f"{cell.component_cpu:.2f}",
+                _number(cell.per_cpu_second),
                 f"{cell.client_cpu:.2f}",
                 ", ".join(marks),
             ]
@@ -410,6 +439,7 @@ def document(measured: Sequence[Cell], proposal: Proposal) -> dict[str, JsonValu
             "errors": cell.errors,
             "requests_per_batch": cell.batch,
             "component_cpus": cell.component_cpu,
+            "requests_per_cpu_second": cell.per_cpu_second,
             "client_cpus": cell.client_cpu,
             "runs": [{"requests_per_second": run.rate, "p95": run.p95} for run in cell.runs],
         }
