@@ -120,6 +120,10 @@ cluster-monitoring: $(TOOLS) $(SMOKE_NEEDS) ## canary run by what the Prometheus
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI
 	@$(BIN)/python -m benchmarks
 
+.PHONY: bench-analysis
+bench-analysis: $(READY) ## simulates canary analysis: wrong verdicts by number of requests and size of the effect (5 minutes)
+	@$(BIN)/python -m benchmarks.canary_analysis
+
 .PHONY: golden
 golden: $(READY) ## writes the golden files of the tests anew; look at the difference before you commit it
 	@RENEW_GOLDEN=1 $(BIN)/python -m pytest -n 0 tests/rendering tests/reviewing/test_bodies.py

@@ -350,7 +350,7 @@ def test_canary_run_ends_with_4_when_the_candidate_was_taken_back(olivia: Operat
     olivia.change("canary", "shift", PROD)
     arguments = ("--push", "--now", "2026-11-10T09:01:00Z", "--observation", olivia.observe("prod", errors=0.5))
     assert "1.1.0 is held" in olivia.run("canary", "run", PROD, *arguments, code=4).out
-    assert "name a file" in olivia.run("canary", "run", PROD, "--push", code=2).err
+    assert "name a file" in olivia.run("canary", "run", PROD, "--push", "--observation", "-", code=2).err
     assert "--commit or --push" in olivia.run("canary", "run", PROD, "--observation", "x", code=2).err
 
 

@@ -90,8 +90,8 @@ def analysis(answers: Answers, business: Answers, release: Release, window: time
                 counts.setdefault(track, {})[name] = sample.value
     for sample in answers.get("durations", ()):
         track = _track(sample, release)
-        if track and sample.value == sample.value:
-            durations.setdefault(track, {})[sample.labels.get("le", "")] = sample.value
+        if track and "le" in sample.labels and sample.value == sample.value:
+            durations.setdefault(track, {})[sample.labels["le"]] = sample.value
     return ObservedAnalysis(
         window=duration(window),
         tracks={
