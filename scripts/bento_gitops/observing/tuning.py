@@ -361,8 +361,8 @@ def remarks(measured: Sequence[Cell]) -> list[str]:
     margin = noise(measured)
     if margin is not None and margin.rate > MUCH_NOISE:
         result.append(
-            f"runs of one setting are so far apart that up to {margin.rate:.0%} of throughput may be noise: measure again when the "
-            "machine has nothing else to do, with more --seconds or --repeat"
+            f"runs of one setting are so far apart that up to {margin.rate:.0%} of throughput may be noise: measure again when "
+            "the machine has nothing else to do, with more --seconds or --repeat"
         )
     busy = max((cell.client_cpu for cell in measured), default=0.0)
     if busy >= BUSY_CLIENT:
