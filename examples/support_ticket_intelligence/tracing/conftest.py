@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,11 +214,15 @@ def serve(recorded: Path, tmp_path: Path) -> Serve:
         fleet = Fleet(tree)
         rendered, _ = render_one(fleet, fleet.chosen(TARGET)[0])
         assert not [note for note in rendered.notes if "tracing" in note], rendered.notes
-        started = processes(tree, rendered, "blue", tmp_path)
+        # The store stays as it was built: a cache in a Bento is refused when it is inspected again.
+        started = [
+            replace(one, environment={**one.environment, "PYTHONDONTWRITEBYTECODE": "1"})
+            for one in processes(tree, rendered, "blue", tmp_path).values()
+        ]
         with bento.opened(BENTO, HOME) as opened:
             manifest = read_manifest(opened.text("bento.yaml") or b"", "bento.yaml")
             what = serving.Bento(opened, tuple(manifest.tags), manifest.image_envs, PYTHON)
-            with serving.served(what, list(started.values()), limit=180) as found:
+            with serving.served(what, started, limit=180) as found:
                 yield found
 
     return served
