@@ -294,6 +294,18 @@ def test_a_run_completes_an_observation(checked, green: Track, tmp_path: Path) -
     assert text.count("https://ci.example.com/runs/7") == 2
 
 
+def test_without_record_a_run_is_shown_beside_an_observation_and_refuses_nothing(checked, green: Track, tmp_path: Path) -> None:
+    file = tmp_path / "observation.yaml"
+    head = {"apiVersion": "bento-gitops/v1", "kind": "Observation", "target": PROD, "cluster": "prod-cluster", "run": "me"}
+    file.write_text(json.dumps({**head, "at": "2026-11-01T12:00:00Z", "weights": {"blue": 50, "green": 50}}))
+    break_another_bento(green)
+    seen = ["--observation", str(file), "--now", "2026-11-01T12:01:00+0000"]
+    ran = verify(checked, *green.urls, *seen, code=4)
+    assert "FAIL        live: blue has 50 % live and 90 % in Git" in ran.stdout
+    assert "FAIL        answers: 14 checks, failed: bundle/SupportTickets" in ran.stdout
+    assert not checked.path(EVIDENCE).exists()
+
+
 def test_an_observation_alone_asks_nobody(checked, tmp_path: Path) -> None:
     ran = called(checked.root, "verify", PROD, "--observation", str(tmp_path / "none"), "--stable-url", "http://a")
     assert ran.returncode == 2

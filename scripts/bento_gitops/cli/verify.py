@@ -55,13 +55,15 @@ def verify(
     elif stable_url or junit is not None:
         raise typer.BadParameter("with --observation alone nothing is asked; give --url too")
     carried = None
-    if record or run is None:
+    if record or options.live or options.observation is not None:
 
         def decide(tree: Tree, request: Request) -> Decision:
             from bento_gitops.operations import recording, verifying
 
             if run is None:
                 return recording.verify(tree, request, track, record=record)
+            if record:
+                verifying.require_evidence(tree, request, run)
             return recording.verify(tree, verifying.with_run(tree, request, run), run.track, record=record)
 
         carried = options.carry_out(target, decide)

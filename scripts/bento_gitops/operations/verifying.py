@@ -232,31 +232,33 @@ def _asked(check: Check, address: str, track: str) -> Asked:
 
 
 def with_run(tree: Tree, request: Request, done: Run) -> Request:
-    """The request with what a run saw, in the observation that is given already or in one of its own.
-
-    Raises Refused where the run is evidence of nothing: nothing answered, or something else than Git says.
-    """
-    situation = opened(tree, replace(request, observation=None))
-    release, _ = chosen(situation, done.track)
-    place = Place(situation.file)
-    if release.tracks[done.track].bundle != done.bundle:
-        wrong = f"{done.track} was {done.bundle} when it was asked, and is {release.tracks[done.track].bundle} now"
-        raise Refused([Problem(place, "verify", wrong, "", "verify again")])
-    if not done.answered:
-        found = f"{done.requests} requests were sent" if done.requests else "the application has no checks, or its api no address"
-        todo = "nothing is recorded; say where its checks are (verification in applications/<app>.yaml) and where it answers"
-        raise Refused([Problem(place, "verify", "nothing answered", found, todo)])
-    others = other_bento(done.outcomes)
-    given = request.observation
-    if others:
-        wrong = f"what answered is not bundle {done.bundle}"
-        raise Refused([Problem(place, "verify", wrong, "; ".join(others), "nothing is recorded; look what runs there")])
-    seen = given or _empty(situation, request.by, done.at)
+    """The request with what a run saw, in the observation that is given already or in one of its own."""
+    seen = request.observation or _empty(opened(tree, request), request.by, done.at)
     tracks = dict(seen.tracks)
     if done.track not in tracks and is_the_bundle(done.outcomes, done.entry):
         tracks[done.track] = ObservedTrack(bundle=done.bundle)
     verification = Verification(track=done.track, passed=not done.failed, checks=len(done.looked), failed=done.failed)
     return replace(request, observation=seen.model_copy(update={"tracks": tracks, "verification": verification}))
+
+
+def require_evidence(tree: Tree, request: Request, done: Run) -> None:
+    """Raises Refused where a run is evidence of nothing: nothing answered, or something else than Git says."""
+    situation = opened(tree, replace(request, observation=None))
+    release, _ = chosen(situation, done.track)
+    others = other_bento(done.outcomes)
+    if release.tracks[done.track].bundle != done.bundle:
+        wrong = f"{done.track} was {done.bundle} when it was asked, and is {release.tracks[done.track].bundle} now"
+        found, todo = "", "verify again"
+    elif not done.answered:
+        wrong = "nothing answered"
+        found = f"{done.requests} requests were sent" if done.requests else "the application has no checks, or its api no address"
+        todo = "nothing is recorded; say where its checks are (verification in applications/<app>.yaml) and where it answers"
+    elif others:
+        wrong = f"what answered is not bundle {done.bundle}"
+        found, todo = "; ".join(others), "nothing is recorded; look what runs there"
+    else:
+        return
+    raise Refused([Problem(Place(situation.file), "verify", wrong, found, todo)])
 
 
 def _empty(situation: Situation, by: str, now: datetime) -> Observation:
