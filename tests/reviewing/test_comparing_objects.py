@@ -189,3 +189,26 @@ def test_peers_of_a_policy_are_the_same_on_every_track() -> None:
     assert policy_peers([policy("blue", "10.0.0.0/8")]) == policy_peers([policy("green", "10.0.0.0/8")])
     opened = policy_peers([policy("green", "0.0.0.0/0")])["runner"] - policy_peers([policy("blue", "10.0.0.0/8")])["runner"]
     assert opened == {"to 0.0.0.0/0 at every port"}
+
+
+def watched(**tracks: tuple[str, float, int]) -> Manifest:
+    """By track its bundle, the objective of its p95 and its weight, as the chart's series say them."""
+    rules: list[Any] = []
+    for track, (bundle, p95, weight) in tracks.items():
+        labels = {"track": track, "bundle": bundle}
+        rules.append({"record": "bento:weight", "expr": f"vector({weight})", "labels": labels})
+        rules.append({"record": "bento:objective:p95", "expr": f"vector({p95})", "labels": {**labels, "component": "api"}})
+    alert = {"alert": "BentoLatencyHigh", "expr": "bento:p95 > 1"}
+    groups = [{"name": "tickets.facts", "rules": rules}, {"name": "tickets.alerts", "rules": [alert]}]
+    return Manifest({"kind": "PrometheusRule", "metadata": {"name": "tickets"}, "spec": {"groups": groups}})
+
+
+def test_series_that_repeat_weights_bundles_and_tracks_that_come_are_no_difference() -> None:
+    assert compared([watched(blue=("1.0.0", 0.5, 100))], [watched(blue=("1.0.1", 0.5, 90), green=("1.1.0", 0.5, 10))]) == ()
+
+
+def test_a_threshold_that_alerts_compare_with_is_told_by_track_and_component() -> None:
+    (change,) = compared([watched(blue=("1.0.0", 0.5, 100))], [watched(blue=("1.0.0", 0.8, 100))])
+    (field,) = change.fields
+    assert field.pointer == "spec.groups[tickets.facts].rules[bento:objective:p95 blue api].expr"
+    assert (field.before, field.after) == ("vector(0.5)", "vector(0.8)")

@@ -22,6 +22,10 @@ VERSION = "app.kubernetes.io/version"
 """Labels: the last two follow the track's bundle on every object of it."""
 SHORT = 6
 """Items of a list that people take in at once; of a longer one only those that differ are told."""
+FACTS = ".facts"
+"""How the chart ends the name of the group of rules that say what the values say."""
+THRESHOLDS = ("bento:objective:", "bento:limit:")
+"""Those of its series that alerts compare with."""
 _CHART_LABEL = "helm.sh/chart"
 BUNDLE_LABEL = "bundle label"
 """Every place of an object that names its bundle: its labels, those of its pods, selectors of Services and policies."""
@@ -134,10 +138,36 @@ def compared(before: Sequence[Manifest], after: Sequence[Manifest]) -> tuple[Obj
         was, now = old.get(identity), new.get(identity)
         if was is None or now is None:
             changes.append(ObjectChange("added" if was is None else "removed", was, now))
-        elif was.body != now.body:
-            fields = tuple(_fields(was.body, now.body))
+        elif (old_body := _told(was, now)) != (new_body := _told(now, was)):
+            fields = tuple(_fields(old_body, new_body))
             changes.append(ObjectChange("changed", was, now, fields, _checksum(was) != _checksum(now)))
     return tuple(changes)
+
+
+def _told(manifest: Manifest, other: Manifest) -> Map:
+    """The object; of the chart's PrometheusRule the series that repeat values only as far as they are thresholds of tracks that
+    are on both sides. Weights are told as values, and everything changes its bundle with the track."""
+    if manifest.kind != "PrometheusRule":
+        return manifest.body
+    common = _tracks(manifest) & _tracks(other)
+    groups: list[Plain] = []
+    for group in maps(at(manifest.body, "spec", "groups")):
+        if not text(group.get("name")).endswith(FACTS):
+            groups.append(group)
+            continue
+        thresholds: list[Plain] = []
+        for rule in maps(group.get("rules")):
+            record, track = text(rule.get("record")), text(at(rule, "labels", "track"))
+            if record.startswith(THRESHOLDS) and track in common:
+                thresholds.append({"name": f"{record} {track} {text(at(rule, 'labels', 'component'))}", "expr": rule.get("expr")})
+        groups.append({**group, "rules": thresholds})
+    spec = at(manifest.body, "spec")
+    return {**manifest.body, "spec": {**(spec if isinstance(spec, dict) else {}), "groups": groups}}
+
+
+def _tracks(manifest: Manifest) -> set[str]:
+    groups = maps(at(manifest.body, "spec", "groups"))
+    return {text(at(rule, "labels", "track")) for group in groups for rule in maps(group.get("rules"))}
 
 
 def _checksum(manifest: Manifest) -> Plain:
@@ -279,6 +309,7 @@ _NAMINGS: tuple[Callable[[Map], str], ...] = (
     _key("type"),
     _key("match"),
     _key("alert"),
+    _key("record"),
 )
 
 
