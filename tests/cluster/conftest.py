@@ -99,7 +99,8 @@ def namespace(api: client.ApiClient) -> Iterator[str]:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that a render reads."""
     root = tmp_path_factory.mktemp("fleet")
-    for folder in ("applications", "bundles", "charts", "environments"):
+    folders = ("applications", "bundles", "charts", "environments", "examples/support_ticket_intelligence/verification")
+    for folder in folders:
         shutil.copytree(ROOT / folder, root / folder)
     return root
 

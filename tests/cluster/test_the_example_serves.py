@@ -191,6 +191,21 @@ def test_rules_decide_before_the_split_and_after_the_header(installed: Installed
     assert undecided["blue"] > undecided["green"] > 0, undecided
 
 
+def test_verify_reaches_the_pods_themselves_and_finds_them_as_they_should_be(installed: Installed) -> None:
+    path = installed.fleet / f"environments/{ENVIRONMENT}/environment.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), "namespace": installed.namespace}))
+    for file in (installed.fleet / "examples/support_ticket_intelligence/verification").glob("*.yaml"):
+        # How fast this node is, is not asked here.
+        file.write_text(re.sub(r"(?m)^ *within: .*\n", "", file.read_text()))
+    told = json.loads(
+        run("bento-gitops", "verify", f"{ENVIRONMENT}/{APPLICATION}", "--times", "2", "--json", cwd=installed.fleet)
+    )
+    found = {one["name"]: one["outcome"] for one in told["verification"]["checks"]}
+    assert set(found.values()) == {"passed"}, told
+    assert (told["verification"]["track"], told["verification"]["bundle"]) == ("green", "1.1.0")
+    assert {"bundle/EmbeddingRunner", "dependency/EmbeddingRunner", "same/refund-request"} <= found.keys()
+
+
 @pytest.mark.parametrize("controller", ["nginx", "traefik"])
 def test_a_body_above_the_limit_is_refused(installed: Installed, controller: str) -> None:
     _needs(installed, controller)
