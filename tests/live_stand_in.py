@@ -27,6 +27,8 @@ class Live:
     """By the last part of the path: deployments, replicasets, services, httproutes."""
     refused: set[str] = field(default_factory=set[str])
     """Lists that the API server does not show."""
+    refusals: int | None = None
+    """After how many it does show them."""
     measured: Callable[[str], Series | str] = lambda _: []
     """The answer to a query, or an error."""
     queries: list[str] = field(default_factory=list[str])
@@ -124,7 +126,8 @@ def live() -> Iterator[Live]:
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
             last = path.rpartition("/")[2]
-            if last in state.refused:
+            if last in state.refused and state.refusals != 0:
+                state.refusals = None if state.refusals is None else state.refusals - 1
                 self._send(403, {"kind": "Status", "message": f"{last} is forbidden: no rule allows it"})
             elif path.startswith(("/api/", "/apis/")) and last in state.lists:
                 self._send(200, {"metadata": {}, "items": state.lists[last]})

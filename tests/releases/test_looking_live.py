@@ -115,8 +115,9 @@ def test_what_the_api_server_does_not_show_ends_the_look(olivia: Operator, clust
 
 
 def test_no_cluster_and_no_prometheus_say_so(olivia: Operator, cluster: Live, monkeypatch: pytest.MonkeyPatch) -> None:
-    quiet = olivia.run("observe", PROD, "--prometheus", "http://127.0.0.1:1", code=5).err
-    assert "Prometheus at http://127.0.0.1:1 does not answer: " in quiet
+    quiet = olivia.run("observe", PROD, "--prometheus", "http://127.0.0.1:1")
+    assert "nothing is measured: Prometheus at http://127.0.0.1:1 does not answer: " in quiet.err
+    assert yaml.safe_load(quiet.out)["weights"] == {"blue": 95, "green": 5}, "the cluster was seen all the same"
     unnamed = olivia.run("observe", PROD)
     assert "nobody asked Prometheus: name it with --prometheus, or in environments/prod/environment.yaml" in unnamed.err
     assert "analysis" not in yaml.safe_load(unnamed.out)
@@ -144,3 +145,36 @@ def test_live_beside_an_observation_or_a_time_is_wrong_usage(olivia: Operator, c
     both = olivia.run("canary", "step", PROD, "--live", "--observation", "x.json", code=2).err
     assert "--live" in both
     olivia.run("canary", "step", PROD, "--now", "2026-11-01T00:00:00Z", code=2)
+
+
+def test_without_numbers_for_too_long_a_candidate_is_taken_back_and_not_to_blame(olivia: Operator, cluster: Live) -> None:
+    config = olivia.clone.root / f"environments/{PROD}/config.yaml"
+    impatient = "rollout: {interval: 1s, analysis: {patience: 0s}}\n"
+    config.write_text(config.read_text("utf-8") + impatient, encoding="utf-8")
+    olivia.clone.git("commit", "--quiet", "--all", "--message", "Impatient")
+    words = ("canary", "run", PROD, "--commit", "--every", "1", "--prometheus", "http://127.0.0.1:1")
+    said = olivia.run(*words, code=4)
+    assert "no judgement after" in said.out and said.err.count("nothing is measured") == 1
+    release = olivia.release("prod")
+    assert (release.candidate, release.held) == (None, None)
+
+
+def test_canary_run_outlives_a_cluster_that_does_not_answer_for_a_while(olivia: Operator, cluster: Live) -> None:
+    counted = measuring({"blue": (9500, 9), "green": (500, 0)})
+    bad = measuring({"blue": (9500, 9), "green": (500, 200)})
+
+    def once(query: str) -> Series | str:
+        if "duration" in query:
+            cluster.refused, cluster.refusals, cluster.measured = {"deployments"}, 2, bad
+        return counted(query)
+
+    cluster.measured = once
+    said = olivia.run("canary", "run", PROD, "--commit", "--every", "1", "--prometheus", cluster.prometheus, code=4)
+    assert "does not show Deployments of tickets-prod" in said.out and "it tries again" in said.out
+    assert "1.1.0 is held" in said.out
+
+
+def test_canary_run_does_not_wait_for_a_cluster_that_was_never_there(olivia: Operator, cluster: Live) -> None:
+    cluster.refused = {"deployments"}
+    said = olivia.run("canary", "run", PROD, "--commit", "--every", "1", "--prometheus", cluster.prometheus, code=5)
+    assert "does not show Deployments of tickets-prod" in said.err

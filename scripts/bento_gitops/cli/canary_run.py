@@ -36,10 +36,21 @@ def run(
     options = looking(options)
     if not options.dry_run and not (options.commit or options.push):
         raise typer.BadParameter("say where the steps go: --commit or --push")
+    from bento_gitops.model.problem import ToolFailed
+
     end = monotonic() + at_most * 60
-    shown = ""
+    shown, looked = "", False
     while True:
-        carried = carried_step(target, options)
+        try:
+            carried = carried_step(target, options)
+        except ToolFailed as error:
+            # A server that was there and is away for a while is no reason to leave a candidate alone.
+            if not looked or monotonic() + every > end:
+                raise
+            shown = _told_once(f"{error}; it tries again", shown)
+            sleep(every)
+            continue
+        looked = True
         decision = carried.decision
         assert decision.step is not None, "a step says what it found"
         if decision.proposal is not None or decision.step.over:
@@ -60,7 +71,11 @@ def run(
 def _waiting(decision: Decision, shown: str) -> str:
     """Where nobody looks at a terminal: a line for each new reason to wait; what was said last."""
     reason = decision.step.reason if decision.step else ""
-    if not sys.stdout.isatty() and reason != shown:
+    return reason if sys.stdout.isatty() else _told_once(reason, shown)
+
+
+def _told_once(reason: str, shown: str) -> str:
+    if reason != shown:
         console.line(f"{datetime.now(UTC):%H:%M:%S}  {reason}")
         sys.stdout.flush()
     return reason

@@ -40,7 +40,8 @@ class Look:
 def look(situation: Situation, eyes: Eyes) -> Look:
     """An application as it runs now: weights, bundles, ready pods, and what Prometheus measured since the weight was set.
 
-    Raises ToolFailed where the cluster or Prometheus does not answer, Refused where the cluster is another environment's.
+    A Prometheus that does not answer is a note. Raises ToolFailed where the cluster does not answer, Refused where it is another
+    environment's.
     """
     from bento_gitops.tools.cluster import opened
 
@@ -86,7 +87,11 @@ def _measured(
         file = environment_file(target.environment)
         return None, {}, [f"nobody asked Prometheus: name it with --prometheus, or in {file}, monitoring.prometheus.address"]
     window = measuring.window_of(release, now)
-    answers = asked(address, measuring.questions(target.application, target.environment, window), now)
+    try:
+        answers = asked(address, measuring.questions(target.application, target.environment, window), now)
+    except ToolFailed as error:
+        # Weights and pods were seen all the same, and a step that has no numbers for too long takes the candidate back.
+        return None, {}, [f"nothing is measured: {error}"]
     rates = measuring.requests_per_minute(answers, release)
     if not rates:
         todo = "are its PrometheusRule and ServiceMonitor picked up?"
