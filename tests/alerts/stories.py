@@ -1,4 +1,4 @@
-"""How a story of series and alerts, as the YAML files here tell it, becomes a unit test of promtool on the rules that the chart renders.
+"""How a story of series and alerts, as the YAML files here tell it, becomes a unit test of promtool on the chart's rules.
 
     tests:
       - name: half of the requests fail
@@ -54,8 +54,10 @@ def stories_of(path: Path) -> list[Map]:
 
 
 def groups_for(rule: Map, alert: str, path: Path) -> list[Map]:
-    """The groups of a PrometheusRule, of their rules those that the alert reads, and what these read. What the stories of a file tell of
-    recorded series is not recorded a second time."""
+    """The groups of a PrometheusRule, of their rules those that the alert reads, and what these read.
+
+    What the stories of a file tell of recorded series is not recorded a second time.
+    """
     groups = rule["spec"]["groups"]
     told = {name for story in stories_of(path) for line in story["series"] for name in _NAME.findall(line)}
     by_name: dict[str, list[Map]] = {}

@@ -92,9 +92,8 @@ def test_no_alert_fires_on_what_every_day_brings(rule: dict[str, Any], tmp_path:
 
 def test_a_story_that_tells_something_wrong_fails(rule: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
-    path.write_text(
-        'tests: [{name: wrong, interval: 30s, series: {"up{<blue tickets>}": 1x9}, at: {1m: [{of: blue tickets, severity: x, summary: y}]}}]'
-    )
+    fires = "{1m: [{of: blue tickets, severity: x, summary: y}]}"
+    path.write_text(f'tests: [{{name: wrong, interval: 30s, series: {{"up{{<blue tickets>}}": 1x9}}, at: {fires}}}]')
     rules = with_rules(tmp_path, "rules.yaml", groups_for(rule, "BentoLatencyHigh", path))
     found = failures(tmp_path, {"test.yaml": promtool_file(path, rules, ["BentoLatencyHigh"])})
     assert "FAILED" in found

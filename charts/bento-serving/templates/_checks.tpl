@@ -8,6 +8,7 @@ Call: include "bento-serving.checks" $ , by "bento-serving.resolve" alone; it re
 {{- include "bento-serving.checkWeights" $ -}}
 {{- include "bento-serving.checkRouting" $ -}}
 {{- include "bento-serving.checkTracing" $ -}}
+{{- include "bento-serving.checkAlerts" $ -}}
 {{- range $track := $app.tracks -}}
 {{- include "bento-serving.checkTrack" (dict "app" $app "track" $track) -}}
 {{- range $service, $settings := $track.components -}}
