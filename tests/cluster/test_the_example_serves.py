@@ -88,7 +88,6 @@ class Installed:
         headers = {word: f"x-{word.replace('_', '-')}" for word in ("tenant", "country", "request_type")}
         hostname = self.hostname.replace(APPLICATION, "{application}")
         environment["routing"] = {"controller": controller, "hostname": hostname, "headers": headers, **facts}
-        environment["monitoring"] = {**environment.get("monitoring", {}), "operator": False}
         path.write_text(yaml.safe_dump(environment))
         config = self.fleet / f"environments/{ENVIRONMENT}/{APPLICATION}/config.yaml"
         known = yaml.safe_load(config.read_text())
@@ -299,6 +298,7 @@ def _fit_to_cluster(fleet: Path, digests: Mapping[str, str]) -> None:
     path = fleet / f"environments/{ENVIRONMENT}/environment.yaml"
     environment = yaml.safe_load(path.read_text())
     environment["live_min_replicas"] = 1
+    environment["monitoring"]["operator"] = False  # the cluster may know none of its kinds
     path.write_text(yaml.safe_dump(environment))
     release = fleet / f"environments/{ENVIRONMENT}/{APPLICATION}/release.yaml"
     state = yaml.safe_load(release.read_text())

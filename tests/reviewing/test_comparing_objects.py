@@ -199,7 +199,7 @@ def watched(**tracks: tuple[str, float, int]) -> Manifest:
         rules.append({"record": "bento:weight", "expr": f"vector({weight})", "labels": labels})
         rules.append({"record": "bento:objective:p95", "expr": f"vector({p95})", "labels": {**labels, "component": "api"}})
     alert = {"alert": "BentoLatencyHigh", "expr": "bento:p95 > 1"}
-    groups = [{"name": "tickets.facts", "rules": rules}, {"name": "tickets.alerts", "rules": [alert]}]
+    groups: list[Any] = [{"name": "tickets.facts", "rules": rules}, {"name": "tickets.alerts", "rules": [alert]}]
     return Manifest({"kind": "PrometheusRule", "metadata": {"name": "tickets"}, "spec": {"groups": groups}})
 
 

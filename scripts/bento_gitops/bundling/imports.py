@@ -22,6 +22,7 @@ class SeenApi(Model):
     """One API after import."""
 
     route: str
+    task: bool
     batchable: bool
     max_batch_size: int
     max_latency_ms: int
@@ -82,7 +83,7 @@ def facts(report: ImportReport) -> dict[str, JsonValue]:
         found.update(_leaves(f"services.{name}", {**told, **service.config}))
         for api, seen in service.apis.items():
             at = f"services.{name}.apis.{api}"
-            found[f"{at}.route"], found[f"{at}.batchable"] = seen.route, seen.batchable
+            found |= {f"{at}.route": seen.route, f"{at}.task": seen.task, f"{at}.batchable": seen.batchable}
             if seen.batchable:
                 found.update({limit_pointer(name, api, limit): getattr(seen, limit) for limit in LIMITS})
     return found

@@ -99,6 +99,12 @@ def _service(name: str, seen: SeenService, proof: Proof, found: _Findings) -> In
         )
     for url in seen.external:
         found.note(f"{at}.dependencies", f"calls {url}, outside this Bento; allow it in config.yaml with `egress`")
+    for api, told in seen.apis.items():
+        if told.task and told.route.endswith("/"):
+            below = f"{told.route}/submit"
+            found.note(
+                f"{at}.apis.{api}.route", f"BentoML takes its tasks at {below}, where no route leads; end it without a slash"
+            )
     apis = {api: _api(name, api, told, proof) for api, told in seen.apis.items()}
     return InspectedService(
         dependencies=seen.dependencies,
@@ -114,14 +120,15 @@ def _service(name: str, seen: SeenService, proof: Proof, found: _Findings) -> In
 
 
 def _api(service: str, api: str, told: SeenApi, proof: Proof) -> RecordedApi:
+    task = True if told.task else None
     if not told.batchable:
-        return RecordedApi(route=told.route)
+        return RecordedApi(route=told.route, task=task)
     limits: dict[str, int | RecordedLimit] = {}
     for limit in LIMITS:
         default: int = getattr(told, limit)
         variable = proof.variables.get(limit_pointer(service, api, limit))
         limits[limit] = RecordedLimit(default=default, env=variable) if variable else default
-    return RecordedApi(route=told.route, batching=RecordedBatching.model_validate(limits))
+    return RecordedApi(route=told.route, task=task, batching=RecordedBatching.model_validate(limits))
 
 
 def _resources(at: str, seen: SeenService, found: _Findings) -> Resources | None:

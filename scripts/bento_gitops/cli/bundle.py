@@ -161,7 +161,7 @@ def _print(bundle: Bundle) -> None:
         [
             name,
             api,
-            told.route,
+            f"{told.route} (a task)" if told.task else told.route,
             *((_limit(told.batching.max_batch_size), _limit(told.batching.max_latency_ms)) if told.batching else ("-", "-")),
         ]
         for name, service in bundle.services.items()

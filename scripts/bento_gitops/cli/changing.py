@@ -205,7 +205,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
         False,
     ),
     "context": (
-        Annotated[str | None, typer.Option(help="With --live: the kubeconfig's context; without it the current one.")],
+        Annotated[str | None, typer.Option(help="The kubeconfig's context that is looked at; without it the current one.")],
         None,
     ),
     "prometheus": (

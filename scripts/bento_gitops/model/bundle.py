@@ -46,6 +46,8 @@ class RecordedApi(Model):
     """One API as the code declares it."""
 
     route: Route
+    task: Literal[True] | None = None
+    """It is a `@bentoml.task`, which answers below its route too: /submit, /status, /get, /cancel, /retry. Absent: it is not."""
     batching: RecordedBatching | None = None
     """Absent: not batchable."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ class ResolvedApi(ApiSettings):
     """One API with its route."""
 
     route: Route | None = None
+    task: Literal[True] | None = None
+    """It answers below its route too: /submit, /status, /get, /cancel, /retry."""
 
 
 class _Identity(Model):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from bento_gitops.model.base import timestamp
 from bento_gitops.model.evidence import Observation, ObservedAnalysis
 from bento_gitops.model.layout import environment_file
-from bento_gitops.model.names import kebab
+from bento_gitops.model.names import component_name
 from bento_gitops.model.problem import Place, Problem, Refused, ToolFailed
 from bento_gitops.model.release import Release
 from bento_gitops.observing import measuring
@@ -118,7 +118,7 @@ def _address(situation: Situation) -> str | None:
 def _services(situation: Situation, release: Release) -> dict[str, str]:
     """By the label of components, the services of all bundles of the release."""
     tags = {track.bundle for track in release.tracks.values()}
-    return {kebab(name): name for tag in sorted(tags) for name in situation.bundle(tag).services}
+    return {component_name(name): name for tag in sorted(tags) for name in situation.bundle(tag).services}
 
 
 def _require_this_one(seen: Seen, situation: Situation, cluster: str) -> None:

@@ -325,9 +325,7 @@ def _ready(facts: Facts, track: str) -> Gate:
     seen, why = fresh(facts.observation, facts.cluster, facts.now)
     lacking = not_ready(seen, track, dict(facts.needed)) if seen else None
     if lacking is None:
-        return Gate(
-            "ready", "not looked", why or "nobody looked at its pods", "look: --live, or kubectl get deployments"
-        )
+        return Gate("ready", "not looked", why or "nobody looked at its pods", "look: --live, or kubectl get deployments")
     if lacking:
         return Gate("ready", "failed", f"ready pods: {', '.join(lacking)}", "wait for the pods, or look why they do not start")
     pods = ", ".join(f"{name} {count}" for name, count in facts.needed.items())
@@ -350,9 +348,7 @@ def _analysed(facts: Facts) -> Iterator[Gate]:
         return
     seen, why = fresh(facts.observation, facts.cluster, facts.now)
     if seen is None or seen.analysis is None:
-        yield Gate(
-            "analysis", "not looked", why or "nobody measured", "look: --live, or at errors and latency of both tracks"
-        )
+        yield Gate("analysis", "not looked", why or "nobody measured", "look: --live, or at errors and latency of both tracks")
         return
     found = judge(seen.analysis, release.candidate, release.stable, facts.plan.limits)
     reasons = "; ".join(found.reasons)

@@ -355,7 +355,7 @@ _EXPOSED: tuple[tuple[re.Pattern[str], Level, str], ...] = (
     (re.compile(r"routing\.controller$"), "high", "what routes requests"),
     (re.compile(r"routing\.(tls|headers|rules|mirror)(\.|$)"), "medium", "routes"),
     (re.compile(r"routing\.closed$"), "high", "routes"),
-    (re.compile(r"\.route$"), "medium", _PATH),
+    (re.compile(r"\.(route|task)$"), "medium", _PATH),
     (re.compile(r"\.egress(\.|$)"), "high", "where a component may call"),
     (re.compile(r"\.secrets$"), "medium", "Secrets that a component reads"),
     (re.compile(r"image_pull_secrets$"), "medium", "Secrets that images are pulled with"),
@@ -426,9 +426,9 @@ def security_of_new_tracks(comparison: Comparison) -> Iterator[Risk]:
 
 
 def _public(track: ResolvedMap) -> set[str]:
-    """The routes of the api."""
+    """The routes of the api, and which of them are of tasks, which answer below them too."""
     return {
-        str(leaf.value)
+        f"{leaf.value} and below it as a task" if value_at(component, *path[:-1], "task") else str(leaf.value)
         for component in components_of(track).values()
         if value_at(component, "role") == "api"
         for path, leaf in leaves_of(component)

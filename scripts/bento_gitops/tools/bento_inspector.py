@@ -355,6 +355,7 @@ def told(service: Any, follows: dict[str, Any]) -> dict[str, Any]:
         "apis": {
             name: {
                 "route": api.route,
+                "task": getattr(api, "is_task", False),  # BentoML knows tasks since 1.3
                 "batchable": bool(api.batchable),
                 "max_batch_size": api.max_batch_size,
                 "max_latency_ms": api.max_latency_ms,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import queue
 import re
-import signal
 import subprocess
 import threading
 import time
@@ -16,6 +15,7 @@ from typing import cast
 
 from bento_gitops.checking.objects import Json, Map, maps
 from bento_gitops.model.problem import ToolFailed
+from bento_gitops.tools.ending import ended_by_signals
 
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ->")
 _PATIENCE = 20.0
@@ -72,7 +72,7 @@ def forwarded(kubectl: Path, namespace: str, pods: Sequence[tuple[str, int]], co
     """
     started: list[_Way] = []
     end = time.monotonic() + _PATIENCE
-    with _ended_by_signals():
+    with ended_by_signals():
         try:
             for pod, port in pods:
                 command = [str(kubectl), "port-forward", "--address=127.0.0.1", f"--namespace={namespace}", *_in(context)]
@@ -130,21 +130,3 @@ class _Way:
         self._reader.join(5)
         if self.process.stdout:
             self.process.stdout.close()
-
-
-@contextmanager
-def _ended_by_signals() -> Generator[None]:
-    """Makes a request to end (a closed terminal, a cancelled job) what Ctrl-C is: else the processes would outlive it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from bento_gitops.model.problem import ToolFailed
 from bento_gitops.observing.answers import Asked
 from bento_gitops.tools import http
 from bento_gitops.tools.bento import OpenBento, bare_environment, link_models
+from bento_gitops.tools.ending import ended_by_signals
 
 _LOOPBACK = "127.0.0.1"
 _PORTS = range(20_000, 32_768)
@@ -96,7 +96,7 @@ def served(bento: Bento, processes: Sequence[Process], *, limit: float) -> Gener
 
     `limit`: seconds until they are ready. Raises ToolFailed, with what a process said, where one is not.
     """
-    with tempfile.TemporaryDirectory(prefix="bento-served-") as temporary, _ended_by_signals():
+    with tempfile.TemporaryDirectory(prefix="bento-served-") as temporary, ended_by_signals():
         ports = _free_ports(len(processes))
         addresses = {one.service: f"http://{_LOOPBACK}:{port}" for one, port in zip(processes, ports, strict=True)}
         running: dict[str, _Running] = {}
@@ -258,24 +258,6 @@ def _all_processes() -> list[_Relative]:
             continue  # it ended in between
         found.append(_Relative(int(folder.name), int(words[1]), words[19], int(words[11]) + int(words[12])))
     return found
-
-
-@contextmanager
-def _ended_by_signals() -> Generator[None]:
-    """Makes a request to end (a closed terminal, a cancelled job) what Ctrl-C is: else the processes would outlive it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _cpu_seconds(pid: int) -> float | None:
