@@ -16,6 +16,8 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLE = (ROOT / "examples/support_ticket_intelligence/service.py").is_file()
 COMMAND = re.compile(r"^    (?:\$ )?(?:\.venv/bin/)?(bento-gitops|make|helm)( [^#\n]*)?", re.MULTILINE)
+LOOKING = ("verify", "replay", "observe", "tune", "canary run")
+"""They look at a cluster, or start a Bento: tests of their own do that."""
 
 
 def commands(program: str) -> list[str]:
@@ -46,7 +48,15 @@ def test_every_make_target_of_the_readme_exists(target: str) -> None:
     assert re.search(rf"^make {target} ", listed, re.MULTILINE), listed
 
 
-@pytest.mark.parametrize("words", commands("bento-gitops"))
+@pytest.mark.parametrize("words", [words for words in commands("bento-gitops") if words.startswith(LOOKING)])
+def test_every_command_of_the_readme_that_wants_something_running_knows_its_options(words: str) -> None:
+    done = gitops(ROOT, *shlex.split(words.replace(" ...", "")), "--help")
+    assert done.returncode == 0 and "Usage: bento-gitops" in done.stdout, f"{words}\n{done.stdout}\n{done.stderr}"
+    wrong = gitops(ROOT, *shlex.split(words.replace(" ...", "")), "--no-such-option", "--help")
+    assert wrong.returncode == 2, "an option that is not there would be seen"
+
+
+@pytest.mark.parametrize("words", [words for words in commands("bento-gitops") if not words.startswith(LOOKING)])
 def test_every_command_of_the_readme_works(words: str, tmp_path: Path) -> None:
     """On the fleet that tests use, whose application has another name: what a fork runs is its own business."""
     shutil.copytree(ROOT / "tests/fleet", tmp_path, dirs_exist_ok=True)
