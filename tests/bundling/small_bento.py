@@ -52,6 +52,10 @@ class Api:
     @bentoml.api
     async def classify(self, text: str) -> str:
         return text
+
+    @bentoml.task(route="/reports")
+    def report(self, text: str) -> str:
+        return text
 """
 
 BUILD = """

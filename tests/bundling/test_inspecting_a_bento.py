@@ -66,8 +66,12 @@ def test_what_the_decorators_say_is_found(inspected_once: dict[str, Any]) -> Non
     small, scorer = inspection["services"]["Small"], inspection["services"]["scores_v2"]
     assert (small["origin"], scorer["origin"]) == ("service:Api", "service:Scorer")
     assert small["dependencies"] == ["scores_v2"]
-    assert small["apis"] == {"classify": {"route": "/classify", "batching": None}}
-    assert small["traffic"] == {"timeout": 2.5, "max_concurrency": 8, "concurrency": None}
+    assert small["apis"] == {
+        "classify": {"route": "/classify", "task": None, "batching": None},
+        "report": {"route": "/reports", "task": True, "batching": None},
+    }
+    # BentoML says the concurrency, because there is a task.
+    assert small["traffic"] == {"timeout": 2.5, "max_concurrency": 8, "concurrency": 1}
     assert scorer["resources"]["cpu"] == "500m"
     assert scorer["resources"]["memory"] == "2Gi", "a memory number counts gibibytes"
     assert scorer["labels"] == {"tier": "runner"}
@@ -116,6 +120,7 @@ def test_an_inspected_bento_becomes_a_bundle(run: Run, inspected_once: dict[str,
     assert ran.code == 0, ran.err
     text = (tmp_path / "bundles" / "small" / "1.2.0.yaml").read_text()
     assert "drift: 0.000000059" in text
+    assert "apis: {classify: {route: /classify}, report: {route: /reports, task: true}}" in text
     assert run("bundle", "verify", "small").code == 0
 
 
@@ -162,6 +167,16 @@ def test_an_import_without_end_is_ended_with_all_its_processes(inspect: Inspect,
 def test_a_thread_of_the_bento_does_not_hold_the_inspection(inspect: Inspect, variant: Variant) -> None:
     held = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
     assert found(inspect(variant(top=held), "--timeout", "20"))["unresolved"] == []
+
+
+def test_a_task_below_a_route_that_ends_in_a_slash_is_told(
+    inspect: Inspect, variant: Variant, inspected_once: dict[str, Any]
+) -> None:
+    ran = inspect(variant('"/reports"', '"/reports/"'))
+    assert unresolved(ran) == {}
+    notes = [note for note in found(ran)["notes"] if note not in inspected_once["notes"]]
+    reason = "BentoML takes its tasks at /reports//submit, where no route leads; end it without a slash"
+    assert notes == [{"pointer": "services.Small.apis.report.route", "reason": reason}]
 
 
 def test_a_limit_that_another_variable_decides_is_not_recorded_under_the_one_named(inspect: Inspect, variant: Variant) -> None:

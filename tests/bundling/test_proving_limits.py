@@ -38,7 +38,7 @@ class Code:
             dependencies=[],
             external=[],
             models=[],
-            apis={"go": SeenApi(route="/go", batchable=True, max_batch_size=size, max_latency_ms=latency)},
+            apis={"go": SeenApi(route="/go", task=False, batchable=True, max_batch_size=size, max_latency_ms=latency)},
             follows=self.follows,
         )
         return ImportReport(entry="S", services={"S": service}, read=self.read, read_all=False)

@@ -29,7 +29,8 @@ TYPE = "# TYPE bentoml_service_request_total counter\n"
 EXPOSED = "".join(
     [
         TYPE,
-        *map(requests, ("/classify", "/v1.encode", "/v1.encode/submit", "/classify/more", "/v1xencode", "/", "/wp-login.php")),
+        *map(requests, ("/classify", "/v1.encode", "/v1.encode/submit", "/v1.encode/more", "/classify/submit")),
+        *map(requests, ("/v1xencode", "/", "/wp-login.php")),
         *map(requests, ("/livez", "/readyz", "/healthz", "/schema.json", "/docs.json")),
         "# TYPE bentoml_service_request_in_progress gauge\n",
         f'bentoml_service_request_in_progress{{endpoint="/classify",{OF_BENTOML}}} 2\n',
@@ -43,9 +44,11 @@ EXPOSED = "".join(
 
 
 def split_by_weight() -> Map:
-    """Two tracks whose embedder has a route with a dot in it."""
-    apis = {"apis": {"encode": {"route": "/v1.encode"}}}
-    dotted = {track: {"components": {"Embedder": apis}} for track in ("blue", "green")}
+    """Two tracks whose embedder has a route with a dot in it, of a task on one of them."""
+    dotted = {
+        track: {"components": {"Embedder": {"apis": {"encode": {"route": "/v1.encode", **task}}}}}
+        for track, task in (("blue", {}), ("green", {"task": True}))
+    }
     return two_tracks(application="split", environment="prod", tracks=dotted, **WATCHED)
 
 

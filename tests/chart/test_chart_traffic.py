@@ -19,6 +19,7 @@ from serving_chart import CHART, CI, Map, Refused, Rendered, laid_over, tickets
 Render = Callable[..., Rendered]
 ROUTERS = sorted(ANSWERS)
 BY_HEADER = ("gateway", "istio", "traefik")
+OF_A_TASK = ("submit", "status", "get", "cancel", "retry")
 ROUTE_KINDS = ("HTTPRoute", "Ingress", "IngressRoute", "TraefikService", "Middleware", "ServersTransport", "VirtualService")
 
 
@@ -85,7 +86,7 @@ def test_nginx_pairs_its_two_ingresses_by_class_hosts_and_paths(render: Render) 
 
 
 @pytest.mark.parametrize("controller", ROUTERS)
-def test_only_declared_routes_are_reachable_by_their_elements(render: Render, controller: str) -> None:
+def test_only_declared_routes_are_reachable_and_nothing_below_or_beside_them(render: Render, controller: str) -> None:
     def reached(apis: dict[str, Any]) -> set[str]:
         values = four_tracks(controller)
         for track in values["tracks"].values():
@@ -93,11 +94,17 @@ def test_only_declared_routes_are_reachable_by_their_elements(render: Render, co
             track["components"]["Embedder"]["apis"] = {"encode": {"route": "/encode"}}
         values["tracks"]["green"]["components"]["Tickets"]["apis"] = apis
         found = render(values)
-        paths = ("/", "/me", "/me/status", "/metrics", "/readyz", "/docs.json", "/encode", "/other")
-        return {path for path in paths if ANSWERS[controller](found, path, {})}
+        paths = {"/", "/me", "/me/", "/me/any", *(f"/me/{word}" for word in OF_A_TASK), "/me/status/any"}
+        paths |= {"//submit", "/submit", "/metrics", "/readyz", "/docs.json", "/encode", "/other"}
+        open_, asked = (
+            {path for path in paths if ANSWERS[controller](found, path, headers)} for headers in ({}, {PREVIEW: "green"})
+        )
+        assert asked == open_, "the header opens no path"
+        return open_
 
-    assert reached({"me": {"route": "/me"}, "other": {"route": "/other"}}) == {"/me", "/me/status", "/other"}
-    assert reached({"page": {"route": "/"}}) == {"/"}, "the prefix / would be /metrics too"
+    assert reached({"me": {"route": "/me"}, "other": {"route": "/other"}}) == {"/me", "/other"}
+    assert reached({"me": {"route": "/me", "task": True}}) == {"/me", *(f"/me/{word}" for word in OF_A_TASK)}
+    assert reached({"page": {"route": "/", "task": True}}) == {"/"}, "a route cannot say //submit, where that task answers"
     assert "/metrics" in reached({}), "an api that declares none gets every path"
 
 

@@ -126,6 +126,22 @@ def test_a_setting_without_an_effect_is_left_out_for_a_chart_that_lacks_it(fleet
     assert "timeout" not in one.text
 
 
+def test_a_chart_from_before_tasks_takes_every_bundle_without_one(fleet) -> None:
+    add_release(fleet.root, "0.1.0", without("task", "ResolvedApi"))
+    pin(fleet, "dev", "0.1.0")
+    (one,) = render(WorkingTree(fleet.root), "dev")
+    assert "/classify_ticket" in one.text
+    # With one it would leave the task's own paths unreachable, so that is no chart for it.
+    bundle = "bundles/support-tickets/1.0.0.yaml"
+    text = fleet.text(bundle).replace("{route: /classify_ticket}", "{route: /classify_ticket, task: true}")
+    fleet.put(bundle, text)
+    line = 1 + next(number for number, each in enumerate(text.splitlines()) if "task: true" in each)
+    (error,) = errors(fleet, "dev")
+    assert error.startswith(
+        f"{bundle}:{line}: services.SupportTickets.apis.classify_ticket.task: the chart 0.1.0 that dev pins knows no such value"
+    )
+
+
 def test_defaults_of_a_release_that_no_model_knows_any_more_hold_as_the_chart_has_them(fleet) -> None:
     old = add_release(fleet.root, "0.1.0")
     values = (old / "values.yaml").read_text()

@@ -41,7 +41,7 @@ A workload is what gets pods: every component in split mode, the api alone in si
 {{- if eq $settings.role "api" -}}
 {{- $_ := set $track "apis" (append $track.apis $workload) -}}
 {{- range $settings.apis -}}
-{{- with .route -}}
+{{- range include "bento-serving.apiPaths" . | fromJsonArray -}}
 {{- $_ := set $track.paths . true -}}
 {{- end -}}
 {{- end -}}

@@ -11,18 +11,13 @@ Call: include "bento-serving.destination" (dict "track" $track "weight" 100)
 {{- end -}}
 
 {{- /*
-The matches of a VirtualService's route: every path with every combination of headers. Its prefix compares letters: /me would be /metrics
-too, so the prefix ends in a slash. Call: include "bento-serving.istioMatches" (dict "app" $app "combinations" (list $headers))
+The matches of a VirtualService's route: every path with every combination of headers.
+Call: include "bento-serving.istioMatches" (dict "app" $app "combinations" (list $headers))
 */}}
 {{- define "bento-serving.istioMatches" -}}
 {{- $uris := list -}}
 {{- range .app.paths -}}
-{{- if or (eq .type "Exact") (ne .value "/") -}}
-{{- $uris = append $uris (dict "exact" .value) -}}
-{{- end -}}
-{{- if eq .type "PathPrefix" -}}
-{{- $uris = append $uris (dict "prefix" (printf "%s/" (trimSuffix "/" .value))) -}}
-{{- end -}}
+{{- $uris = append $uris (dict (eq .type "Exact" | ternary "exact" "prefix") .value) -}}
 {{- end -}}
 {{- $matches := list -}}
 {{- range $headers := .combinations -}}

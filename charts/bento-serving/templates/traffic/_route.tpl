@@ -55,7 +55,7 @@ Completes $.resolved with what the routes of every controller say. Call: include
 {{- /*
 The paths that are routed, as JSON: the routes that the apis of any track declare, and so neither /metrics nor the probes nor the
 generated documentation. An api that declares none (an application of its own under BentoML, a chart used by hand) gets every path.
-Prefixes, because a task answers below its route too; except /, which would be every path again.
+Exact, because BentoML keeps metrics of every path that was ever asked for: who could ask for any path below a route could end monitoring.
 Call: include "bento-serving.paths" $app.tracks | fromJsonArray
 */}}
 {{- define "bento-serving.paths" -}}
@@ -65,9 +65,27 @@ Call: include "bento-serving.paths" $app.tracks | fromJsonArray
 {{- end -}}
 {{- $matches := list -}}
 {{- range $path := keys $union | sortAlpha -}}
-{{- $matches = append $matches (dict "type" (eq $path "/" | ternary "Exact" "PathPrefix") "value" $path) -}}
+{{- $matches = append $matches (dict "type" "Exact" "value" $path) -}}
 {{- end -}}
 {{- $matches | default (list (dict "type" "PathPrefix" "value" "/")) | toJson -}}
+{{- end -}}
+
+{{- /*
+The paths that an api of a component answers, as JSON: its route, and what BentoML puts below that of a task. Where the route ends in a
+slash that has two in a row, which no route may have. Call: include "bento-serving.apiPaths" $api | fromJsonArray
+*/}}
+{{- define "bento-serving.apiPaths" -}}
+{{- $paths := list -}}
+{{- $route := .route | default "" -}}
+{{- with $route -}}
+{{- $paths = append $paths . -}}
+{{- end -}}
+{{- if and .task $route (not (hasSuffix "/" $route)) -}}
+{{- range list "submit" "status" "get" "cancel" "retry" -}}
+{{- $paths = append $paths (printf "%s/%s" $route .) -}}
+{{- end -}}
+{{- end -}}
+{{- $paths | toJson -}}
 {{- end -}}
 
 {{- /*

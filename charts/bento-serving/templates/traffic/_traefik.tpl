@@ -13,7 +13,7 @@ Call: include "bento-serving.traefikBackend" (dict "app" $app "track" $track "ti
 {{- end -}}
 
 {{- /*
-Hosts and paths as Traefik's rule. Its PathPrefix compares letters: /me would be /metrics too, so the prefix ends in a slash.
+Hosts and paths as Traefik's rule.
 Call: include "bento-serving.traefikRule" (dict "app" $app "hostnames" $routing.hostnames)
 */}}
 {{- define "bento-serving.traefikRule" -}}
@@ -23,13 +23,7 @@ Call: include "bento-serving.traefikRule" (dict "app" $app "hostnames" $routing.
 {{- end -}}
 {{- $paths := list -}}
 {{- range .app.paths -}}
-{{- if eq .type "Exact" -}}
-{{- $paths = append $paths (printf "Path(`%s`)" .value) -}}
-{{- else if eq .value "/" -}}
-{{- $paths = append $paths "PathPrefix(`/`)" -}}
-{{- else -}}
-{{- $paths = append $paths (printf "Path(`%s`) || PathPrefix(`%s/`)" .value (trimSuffix "/" .value)) -}}
-{{- end -}}
+{{- $paths = append $paths (printf "%s(`%s`)" (eq .type "Exact" | ternary "Path" "PathPrefix") .value) -}}
 {{- end -}}
 {{- with $hosts -}}
 {{- printf "(%s) && " (join " || " .) -}}
