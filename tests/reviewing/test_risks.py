@@ -65,6 +65,14 @@ def _gpu(sides: Sides) -> None:
     sides.after.change(CONFIG, "bundles:\n", "  ClassifierRunner: {resources: {gpu: 0}}\nbundles:\n")
 
 
+def _task(sides: Sides) -> None:
+    """The new bundle answers what the old one did as a task."""
+    sides.steady()
+    plain = "{route: /classify_ticket}"
+    sides.both(lambda side: side.change("bundles/support-tickets/1.1.0.yaml", plain, "{route: /classify_ticket, task: true}"))
+    sides.move(lambda current: transitions.promote(current, "1.1.0", PLAN, NOW))
+
+
 def _retire(sides: Sides) -> None:
     sides.steady()
     sides.move(lambda current: transitions.retire(current, NOW, by="a.berger", reason="replaced"))
@@ -105,6 +113,7 @@ CASES: dict[str, tuple[Callable[[Sides], None], str, str, str]] = {
         "medium",
         "Secrets that a component reads",
     ),
+    "a task": (_task, "access", "medium", "track green answers /classify_ticket (a task: also below it), which no track did"),
     "in place": (
         SCENES["bundle-in-place-and-egress"].make,
         "bundle changed in place",

@@ -428,7 +428,7 @@ def security_of_new_tracks(comparison: Comparison) -> Iterator[Risk]:
 def _public(track: ResolvedMap) -> set[str]:
     """The routes of the api, and which of them are of tasks, which answer below them too."""
     return {
-        f"{leaf.value} and below it as a task" if value_at(component, *path[:-1], "task") else str(leaf.value)
+        f"{leaf.value} (a task: also below it)" if value_at(component, *path[:-1], "task") else str(leaf.value)
         for component in components_of(track).values()
         if value_at(component, "role") == "api"
         for path, leaf in leaves_of(component)
