@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bento_gitops.checking.chart_files import values_schema
-from bento_gitops.model.layout import CHART, released_chart
+from bento_gitops.model.layout import CHART, PLATFORM, released_chart
 
 ROOT = Path(__file__).resolve().parents[1]
 Schema = dict[str, Any]
@@ -29,11 +29,12 @@ def add_release(root: Path, version: str, change: Callable[[Schema], object] | N
 
 
 def add_real_chart(root: Path) -> Path:
-    """The real chart in place of the tests' own, its generated files as this code generates them."""
+    """The real chart in place of the tests' own, and that of a cluster; their generated files as this code generates them."""
     from bento_gitops.operations.schemas import generate
 
     shutil.rmtree(root / CHART)
-    shutil.copytree(ROOT / CHART, root / CHART)
+    for chart in (CHART, PLATFORM):
+        shutil.copytree(ROOT / chart, root / chart)
     generate(root, check=False)
     return root / CHART
 
