@@ -102,13 +102,13 @@ class Installed:
         values = self.fleet / f"environments/{ENVIRONMENT}/{APPLICATION}/values.yaml"
         run("helm", *arguments, APPLICATION, self.fleet / "charts/bento-serving", "-n", self.namespace, "-f", values)
 
-    def ask(self, headers: Mapping[str, str] | None = None, text: str = TEXTS[0]) -> Answer:
+    def ask(self, headers: Mapping[str, str] | None = None, text: str = TEXTS[0], path: str = "/classify_ticket") -> Answer:
         url = urlsplit(self.settings.gateway_url)
         assert url.hostname
         connection = http.client.HTTPConnection(url.hostname, url.port or 80, timeout=15)
         began = time.perf_counter()
         sent = {"Host": self.hostname, "Content-Type": "application/json", **(headers or {})}
-        connection.request("POST", "/classify_ticket", json.dumps({"tickets": [{"text": text}]}), sent)
+        connection.request("POST", path, json.dumps({"tickets": [{"text": text}]}), sent)
         response = connection.getresponse()
         data = response.read()
         seconds = time.perf_counter() - began
@@ -188,6 +188,21 @@ def test_rules_decide_before_the_split_and_after_the_header(installed: Installed
         assert {answer.track for answer in installed.ask_often(20, headers)} == {track}, headers
     undecided = Counter(answer.track for answer in installed.ask_often(40, {"x-country": "CH"}))
     assert undecided["blue"] > undecided["green"] > 0, undecided
+
+
+@pytest.mark.parametrize("controller", ["gateway", "nginx", "traefik"])
+def test_no_stranger_makes_a_pod_keep_metrics_of_paths_that_he_invents(installed: Installed, controller: str) -> None:
+    _needs(installed, controller)
+    installed.route(controller)
+    invented = ("/classify_ticket/any", "/classify_ticket/", "/classify_ticket/submit", "/any", "/metrics")
+    assert {path: installed.ask(path=path).status for path in invented} == dict.fromkeys(invented, 404)
+    if controller != "nginx":  # ingress-nginx passes on what it was asked for, as the docs say
+        for path in ("/any/../classify_ticket", "//classify_ticket"):
+            installed.ask(path=path)
+    exposed = [_metrics(installed.namespace, track) for track, _ in TRACKS.values()]
+    counted = {path for text in exposed for path in re.findall(r'_request_total\{[^}]*endpoint="([^"]*)"', text)}
+    assert "/classify_ticket" in counted
+    assert not [path for path in counted if re.search(r"any|//|/classify_ticket/", path)], counted
 
 
 def test_verify_reaches_the_pods_themselves_and_finds_them_as_they_should_be(installed: Installed) -> None:
@@ -325,12 +340,15 @@ def _settled(namespace: str) -> int:
 
 def _requests_seen(namespace: str, track: str) -> int:
     """How many tickets requests a track's api has counted."""
+    lines = _metrics(namespace, track).splitlines()
+    counted = [line for line in lines if line.startswith("bentoml_service_request_total{") and "/classify_ticket" in line]
+    return sum(int(float(line.rpartition(" ")[2])) for line in counted)
+
+
+def _metrics(namespace: str, track: str) -> str:
+    """What a track's api exposes."""
     get = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:3000/metrics').read().decode())"
-    text = run("kubectl", "exec", "-n", namespace, f"deploy/{APPLICATION}-{track}-{APPLICATION}", "--", "python", "-c", get)
-    lines = [
-        line for line in text.splitlines() if line.startswith("bentoml_service_request_total{") and "/classify_ticket" in line
-    ]
-    return sum(int(float(line.rpartition(" ")[2])) for line in lines)
+    return run("kubectl", "exec", "-n", namespace, f"deploy/{APPLICATION}-{track}-{APPLICATION}", "--", "python", "-c", get)
 
 
 def _deployments(namespace: str) -> list[str]:

@@ -140,20 +140,18 @@ Call: include "bento-serving.checkMatches" $app ; it returns nothing.
 {{- define "bento-serving.checkMatches" -}}
 {{- $most := 0 -}}
 {{- $total := len .paths -}}
-{{- $unruled := len .reachable | add 1 | mul $total -}}
 {{- range $track := .reachable -}}
 {{- $matches := include "bento-serving.matches" (dict "app" $ "track" $track) | fromJsonArray | len -}}
 {{- $most = max $most $matches -}}
 {{- $total = add $total $matches -}}
 {{- end -}}
-{{- if or (gt (int $most) 64) (gt (int $total) 128) (gt (len .reachable) 15) -}}
-{{- $wrong := printf "a route holds 64 matches a track and 128 in all (found %d and %d)" (int $most) (int $total) -}}
-{{- if or (gt (len .paths) 64) (gt (int $unruled) 128) -}}
-{{- $wrong = printf "routing.controller: %s: every path for each track and once for all" $wrong -}}
+{{- $found := printf "a route holds 64 matches a track and 128 in all (found %d and %d)" (int $most) (int $total) -}}
+{{- if or (gt (len .paths) 64) (gt (len .reachable | add 1 | mul (len .paths) | int) 128) -}}
+{{- $wrong := printf "routing.controller: %s: every path for each track and once for all" $found -}}
 {{- $wrong = printf "%s; have fewer APIs (a task has six paths), or another controller" $wrong -}}
-{{- else -}}
-{{- $wrong = printf "routing.rules: %s, every path times every combination of values; name fewer values" $wrong -}}
-{{- end -}}
+{{- include "bento-serving.wrong" (dict "app" . "wrong" $wrong) -}}
+{{- else if or (gt (int $most) 64) (gt (int $total) 128) (gt (len .reachable) 15) -}}
+{{- $wrong := printf "routing.rules: %s, every path times every combination of values; name fewer values" $found -}}
 {{- include "bento-serving.wrong" (dict "app" . "wrong" $wrong) -}}
 {{- end -}}
 {{- end -}}
