@@ -10,9 +10,9 @@ from typing import Any, get_args
 
 import pytest
 import yaml
+from alert_stories import groups_for, promtool_file, stories_of
 from bento_gitops.model.settings import AlertName
 from bento_gitops.tools import binaries
-from stories import groups_for, promtool_file, stories_of
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import promql_parser
 import pytest
@@ -30,11 +31,11 @@ def commands(text: str) -> list[list[str]]:
 
 def parse(words: list[str]) -> None:
     """Fails as the command would on words that it does not know."""
-    command, context = COMMANDS, None
+    command: Any = COMMANDS
     while hasattr(command, "commands"):
         assert words[0] in command.commands, words
         command, words = command.commands[words[0]], words[1:]
-    command.make_context("bento-gitops", list(words), parent=context)
+    command.make_context("bento-gitops", list(words))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
