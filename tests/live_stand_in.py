@@ -31,6 +31,8 @@ class Live:
     """After how many it does show them."""
     measured: Callable[[str], Series | str] = lambda _: []
     """The answer to a query, or an error."""
+    warnings: list[str] = field(default_factory=list[str])
+    """Of Prometheus's answers."""
     queries: list[str] = field(default_factory=list[str])
 
     @property
@@ -144,7 +146,8 @@ def live() -> Iterator[Live]:
                 return
             at = float(asked["time"][0])
             result = [{"metric": labels, "value": [at, str(value)]} for labels, value in answer]
-            self._send(200, {"status": "success", "data": {"resultType": "vector", "result": result}})
+            said = {"warnings": state.warnings} if state.warnings else {}
+            self._send(200, {"status": "success", **said, "data": {"resultType": "vector", "result": result}})
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
             """Tests read what commands print."""

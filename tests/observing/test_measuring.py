@@ -57,9 +57,15 @@ def test_without_a_window_only_the_requests_of_now_are_asked_for() -> None:
 
 
 def test_a_query_of_one_s_own_gets_the_tracks_the_application_and_the_window() -> None:
-    query = Query(query='sum(increase(solved{app="$application",track=~"$track|$stable"}[$window]))', min=1)
-    asked = business_questions({"solved": query}, release(), "tickets", timedelta(minutes=10))
-    assert asked == {"solved": 'sum(increase(solved{app="tickets",track=~"green|blue"}[600s]))'}
+    text = 'sum(increase(solved{app="$application",env="$environment",bundle="$bundle",track=~"$track|$stable"}[$window]))'
+    asked = business_questions({"solved": Query(query=text, min=1)}, release(), "tickets", "prod", timedelta(minutes=10))
+    assert asked == {"solved": 'sum(increase(solved{app="tickets",env="prod",bundle="1.1.0",track=~"green|blue"}[600s]))'}
+
+
+def test_a_word_in_a_query_that_nothing_fills_in_is_wrong() -> None:
+    with pytest.raises(ValueError, match=r"the query has \$tracks, which nothing fills in; use one of \$application, \$bundle"):
+        Query(query='sum(solved{track="$tracks"})', min=1)
+    assert Query(query='sum(label_replace(solved, "x", "$1", "y", "(.*)"))', min=1), "a group of an expression is none"
 
 
 def test_counts_are_whole_never_negative_and_cumulative() -> None:
@@ -75,7 +81,7 @@ def test_what_another_bundle_did_under_a_track_s_name_does_not_count() -> None:
     answers = {
         "now": [Sample(old, 70), Sample(new, 7)],
         "requests": [Sample(old, 700), Sample(new, 70)],
-        "errors": [Sample(old, 9)],
+        "errors": [Sample(old, 9), Sample(new, 0)],
     }
     found = analysis(answers, {}, release(), timedelta(minutes=10))
     assert {name: (one.requests, one.errors) for name, one in found.tracks.items()} == {"green": (70, 0)}
@@ -96,3 +102,17 @@ def test_a_query_gives_a_number_only_where_there_is_exactly_one(samples: list[Sa
     found = analysis({}, {"solved": samples}, release(), timedelta(minutes=10))
     assert found.queries == {"solved": number}
     assert found.window == "10m"
+
+
+@pytest.mark.parametrize("missing", ["requests", "errors"])
+def test_a_track_of_which_only_a_part_is_known_is_not_measured(missing: str) -> None:
+    label = {"track": "green", "bundle": "1.1.0"}
+    answers = {name: [Sample(label, 100)] for name in ("requests", "errors") if name != missing}
+    assert analysis(answers, {}, release(), timedelta(minutes=10)).tracks == {}
+
+
+def test_a_count_without_end_is_no_count() -> None:
+    label = {"track": "green", "bundle": "1.1.0"}
+    answers = {"requests": [Sample(label, float("inf"))], "errors": [Sample(label, 0)], "now": [Sample(label, float("inf"))]}
+    assert analysis(answers, {}, release(), timedelta(minutes=10)).tracks == {}
+    assert requests_per_minute(answers, release()) == {}

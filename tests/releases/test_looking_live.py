@@ -178,3 +178,47 @@ def test_canary_run_does_not_wait_for_a_cluster_that_was_never_there(olivia: Ope
     cluster.refused = {"deployments"}
     said = olivia.run("canary", "run", PROD, "--commit", "--every", "1", "--prometheus", cluster.prometheus, code=5)
     assert "does not show Deployments of tickets-prod" in said.err
+
+
+def test_a_cluster_that_has_nothing_of_the_application_is_refused_not_passed_over(olivia: Operator, cluster: Live) -> None:
+    cluster.lists = {name: [] for name in cluster.lists}
+    said = olivia.run("canary", "shift", PROD, "25", "--live", "--commit", "--prometheus", cluster.prometheus, code=4).err
+    assert f"there is no Deployment of {APP} in namespace tickets-prod of the cluster of context stand-in" in said
+    assert "is that the right cluster (--context), and is Git synced?" in said
+
+
+def test_a_route_that_the_gateway_has_not_taken_is_a_gate_that_fails(olivia: Operator, cluster: Live) -> None:
+    olivia.run("canary", "prepare", PROD, "25", "--commit", "--break-glass", "not about gates")
+    run_in(cluster, olivia, {"blue": 95, "green": 5})
+    cluster.lists["httproutes"][0]["metadata"]["generation"] = 6
+    said = olivia.run("canary", "shift", PROD, "25", "--live", "--commit", "--prometheus", cluster.prometheus, code=4).err
+    assert "gate live: does not pass (found no route is in force that says what Git says)" in said
+
+
+def test_a_candidate_whose_errors_nobody_counted_is_not_good(olivia: Operator, cluster: Live) -> None:
+    counted = measuring({"blue": (9500, 9), "green": (500, 400)})
+    cluster.measured = lambda query: [] if "errors" in query else counted(query)
+    assert seen(olivia, cluster)["analysis"]["tracks"] == {}
+    olivia.run("canary", "prepare", PROD, "25", "--commit", "--break-glass", "not about gates")
+    run_in(cluster, olivia, {"blue": 95, "green": 5})
+    said = olivia.run("canary", "shift", PROD, "25", "--live", "--commit", "--prometheus", cluster.prometheus, code=4).err
+    assert "gate analysis: does not pass" in said
+
+
+def test_an_answer_of_which_a_part_is_missing_is_no_answer(olivia: Operator, cluster: Live) -> None:
+    cluster.warnings = ["partial response: store-1 is away"]
+    said = olivia.run("observe", PROD, "--prometheus", cluster.prometheus)
+    assert "the answer is not whole: partial response: store-1 is away" in said.err
+    assert "analysis" not in yaml.safe_load(said.out)
+
+
+@pytest.mark.parametrize("text", ["hello", "a: [", "clusters: 7", "- x"])
+def test_a_kubeconfig_that_cannot_be_read_is_said_with_its_name(
+    olivia: Operator, cluster: Live, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = olivia.desk / "kubeconfig"
+    file.write_text(text)
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    said = olivia.run("observe", PROD, code=5).err
+    assert "kubeconfig" in said or "there is no cluster to look at" in said
+    assert "Traceback" not in said and "object does not support" not in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -25,6 +26,18 @@ class Model(BaseModel):
         use_attribute_docstrings=True,
         defer_build=True,  # a command reads files of some kinds only; the rest costs it nothing
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a value is written, for an error that says it: stands in a field's annotation beside its bounds."""
+
+    form: str
+
+
+SECONDS = Written("write seconds, like 0.5")
+RATIO = Written("write a ratio, like 0.01")
+FACTOR = Written("write a factor, like 1.25")
 
 
 def _timestamp(text: str) -> str:
@@ -68,6 +81,8 @@ _COOKIE = r"^[A-Za-z0-9._-]+$"
 _POINTER = r"^(/([^~/]|~[01])*)*$"
 _FOLDER = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
 _REQUEST_HEADER = r"^[A-Za-z0-9-]+$"
+ADDRESS = r"^https?://[^ ]+$"
+ENDPOINT = r"^https?://[^ /]+(/[^ ]*)?$"
 _PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 VERSION = rf"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?$"
 _RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
@@ -96,6 +111,8 @@ FORMS = {
     _REQUEST_HEADER: "write a header's name, like x-tenant",
     r"^/[^\s#]*$": "write a path, like /classify_ticket",
     r"^[a-z0-9-]+/[a-z0-9-]+$": "write ENV/APP, like prod/ticket-api",
+    ADDRESS: "write it with http:// or https://, like https://prometheus.example.com",
+    ENDPOINT: "write it with http:// or https://, like http://otel-collector.observability:4318/v1/traces",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
 }
@@ -180,7 +197,7 @@ Cpu = Annotated[str, Field(pattern=CPU.pattern)]
 """Cores ("2", "0.5") or thousandths of one ("500m")."""
 Memory = Annotated[str, Field(pattern=MEMORY.pattern)]
 """Bytes with a unit: 512Mi, 2Gi."""
-Duration = Annotated[str, Field(pattern=_DURATION, min_length=2)]
+Duration = Annotated[str, Field(pattern=_DURATION, min_length=2), Written("write a length of time, like 10m")]
 """Hours, minutes, seconds: 1h, 90m, 15s."""
 
 

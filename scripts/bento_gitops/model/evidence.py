@@ -119,7 +119,7 @@ class Observation(Model):
     run: Annotated[str, Field(min_length=1)]
     """Who looked: the address of a CI run, or a name."""
     weights: dict[TrackName, Weight] | None = None
-    """As the live route has them. Absent: nobody looked."""
+    """As the live route has them; empty where somebody looked and none is in force. Absent: nobody looked."""
     tracks: dict[TrackName, ObservedTrack] = Field(default_factory=dict[str, ObservedTrack])
     analysis: ObservedAnalysis | None = None
     verification: Verification | None = None

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bento_gitops.model.base import (
+    ADDRESS,
     Cpu,
     DnsLabel,
     Duration,
@@ -177,7 +178,7 @@ class WatchedBy(Model):
 class Prometheus(PrometheusPods):
     """Who scrapes, and where commands ask."""
 
-    address: Annotated[str, Field(pattern=r"^https?://[^ ]+$")] | None = None
+    address: Annotated[str, Field(pattern=ADDRESS)] | None = None
     """Like https://prometheus.example.com: where `canary step` and other commands ask. No object has it."""
 
 

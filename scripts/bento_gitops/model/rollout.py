@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model, model_validator
 
-from bento_gitops.model.base import DnsLabel, Duration, Model, Timestamp
+from bento_gitops.model.base import FACTOR, RATIO, SECONDS, DnsLabel, Duration, Model, Timestamp
 from bento_gitops.model.release import Capacity
 
 Strategy = Literal["canary", "blue-green", "direct"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Percent = Annotated[int, Field(ge=1, le=100)]
-Ratio = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Field(ge=0, le=1), RATIO]
 _CLOCK = re.compile(r"^([01][0-9]|2[0-4]):[0-5][0-9]$")
 
 
@@ -26,11 +26,17 @@ class StandbyPlan(Model):
     """`full`: rollback is one commit. `warm`, `cold`: cheaper, and rollback waits for pods."""
 
 
+WORDS = frozenset({"track", "bundle", "stable", "application", "environment", "window"})
+"""What a query may leave to be filled in, each after a $: the candidate's track and bundle, the stable track, whose it is, since
+when."""
+WORD = re.compile(r"\$([a-z][a-z_]*)")
+
+
 class Query(Model):
     """A business query: one number for the candidate."""
 
     query: Annotated[str, Field(min_length=1)]
-    """PromQL; $track, $application and $window are filled in."""
+    """PromQL, in which $track, $bundle, $stable, $application, $environment and $window are filled in."""
     min: float | None = None
     max: float | None = None
 
@@ -38,6 +44,10 @@ class Query(Model):
     def _has_a_limit(self) -> Query:
         if self.min is None and self.max is None:
             raise ValueError("judges nothing; write `min`, `max` or both")
+        unknown = sorted({word for word in WORD.findall(self.query) if word not in WORDS})
+        if unknown:
+            known = ", ".join(f"${word}" for word in sorted(WORDS))
+            raise ValueError(f"the query has ${unknown[0]}, which nothing fills in; use one of {known}")
         return self
 
 
@@ -50,9 +60,9 @@ class Analysis(Model):
     """Failed requests of all, at most. Above it, the candidate waits; when chance hardly explains it, it is taken back."""
     error_ratio_over_stable: Ratio | None = None
     """How much above the stable track's ratio in the same window."""
-    max_p95: Annotated[float, Field(gt=0)] | None = None
+    max_p95: Annotated[float, Field(gt=0), SECONDS] | None = None
     """Seconds."""
-    p95_over_stable: Annotated[float, Field(ge=1)] | None = None
+    p95_over_stable: Annotated[float, Field(ge=1), FACTOR] | None = None
     """Times the stable track's p95 in the same window."""
     patience: Duration | None = None
     """How long a step may wait for enough requests and for a clear answer; then the candidate is taken back, and not held."""

@@ -11,6 +11,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, create_model, model_validator
 
 from bento_gitops.model.base import (
+    ENDPOINT,
+    FACTOR,
+    RATIO,
+    SECONDS,
     Cidr,
     CookieName,
     Cpu,
@@ -30,7 +34,7 @@ from bento_gitops.model.rollout import Bounds, Rollout
 
 Role = Literal["api", "runner"]
 MetricType = Literal["cpu", "memory"]
-Share = Annotated[float, Field(gt=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1), RATIO]
 
 
 class Limits(Model):
@@ -81,7 +85,7 @@ class Scaling(Model):
 class Traffic(Model):
     """BentoML's own limits of a service."""
 
-    timeout: Annotated[float, Field(gt=0, le=86400)] | None = None
+    timeout: Annotated[float, Field(gt=0, le=86400), SECONDS] | None = None
     """Seconds a request may take."""
     max_concurrency: Annotated[int, Field(ge=1)] | None = None
     """Requests in progress in one pod; one more is answered with 429."""
@@ -180,9 +184,9 @@ class Egress(Model):
 class Objective(Model):
     """What a component promises to those who ask it."""
 
-    error_ratio: Annotated[float, Field(gt=0, lt=1)] | None = None
+    error_ratio: Annotated[float, Field(gt=0, lt=1), RATIO] | None = None
     """Of its requests, at most, that may fail (5xx, 429) over 30 days: the error budget."""
-    p95: Annotated[float, Field(gt=0, le=86400)] | None = None
+    p95: Annotated[float, Field(gt=0, le=86400), SECONDS] | None = None
     """Seconds that 95 of 100 requests take at most. Without it nothing is said about latency."""
 
 
@@ -316,7 +320,7 @@ class Alerts(Model):
     """Requests in a batch on average, below which batching gains nothing under load."""
     error_ratio_over_stable: Share | None = None
     """How much higher the candidate's error ratio may be than stable's."""
-    p95_over_stable: Annotated[float, Field(ge=1)] | None = None
+    p95_over_stable: Annotated[float, Field(ge=1), FACTOR] | None = None
     """Times stable's p95 that the candidate's may be."""
     gpu_memory_ratio: Share | None = None
     """Of a GPU's memory."""
@@ -347,9 +351,9 @@ class Collector(Model):
 class Tracing(Model):
     """Traces of requests through the api and the runners, sent by OTLP over HTTP."""
 
-    endpoint: Annotated[str, Field(pattern=r"^https?://[^ /]+(/[^ ]*)?$")] | None = None
+    endpoint: Annotated[str, Field(pattern=ENDPOINT)] | None = None
     """Like http://otel-collector.observability:4318/v1/traces. Without it nothing is traced."""
-    sample_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    sample_rate: Annotated[float, Field(ge=0, le=1), RATIO] | None = None
     """Of the requests."""
     collector: Collector | None = None
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
+
+from bento_gitops.model.base import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Shape:
     """By snake_case name: the camelCase name and the shape of the value. None where keys are names of people's own."""
     item: Shape | None = None
     """Of a map with keys of people's own, or of a list."""
+    written: Written | None = None
+    """How the value is written, where its type alone does not say so."""
 
     def below(self, key: str | int) -> Shape:
         """The shape at a key, in either spelling."""
@@ -44,30 +48,39 @@ NOTHING = Shape()
 @cache
 def shape_of(model: type[BaseModel]) -> Shape:
     """The shape of a model."""
-    fields = {name: (field.alias or name, _shape(field.annotation)) for name, field in model.model_fields.items()}
+    fields = {name: (field.alias or name, _shape(field.annotation, field.metadata)) for name, field in model.model_fields.items()}
     return Shape((model,), fields)
 
 
-def _shape(annotation: Any) -> Shape:
+def _shape(annotation: Any, metadata: Sequence[Any] = ()) -> Shape:
     models: list[type[BaseModel]] = []
     fields: dict[str, tuple[str, Shape]] = {}
     item: Shape | None = None
-    for member in _members(annotation):
+    written = _written(metadata)
+    for member, beside in _members(annotation):
+        written = written or _written(beside)
         if isinstance(member, type) and issubclass(member, BaseModel):
             inner = shape_of(member)
             models.append(member)
             fields.update(inner.fields or {})
         elif typing.get_origin(member) in (dict, list):
             item = _shape(typing.get_args(member)[-1])
-    return Shape(tuple(models), fields if models else None, item)
+    return Shape(tuple(models), fields if models else None, item, written)
 
 
-def _members(annotation: Any) -> Iterator[Any]:
+def _written(metadata: Sequence[Any]) -> Written | None:
+    return next((each for each in metadata if isinstance(each, Written)), None)
+
+
+def _members(annotation: Any) -> Iterator[tuple[Any, Sequence[Any]]]:
+    """Each type that a value may have, with what its annotation has beside it."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):
         for argument in typing.get_args(annotation):
             yield from _members(argument)
     elif origin is typing.Annotated:
-        yield from _members(typing.get_args(annotation)[0])
+        inner, *beside = typing.get_args(annotation)
+        for member, more in _members(inner):
+            yield member, (*beside, *more)
     else:
-        yield annotation
+        yield annotation, ()

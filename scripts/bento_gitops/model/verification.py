@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from bento_gitops.model.base import DnsLabel, Model, Pointer, RequestHeader
+from bento_gitops.model.base import SECONDS, DnsLabel, Model, Pointer, RequestHeader
 
 
 def _expression(text: str) -> str:
@@ -59,7 +59,7 @@ with warnings.catch_warnings():
         """What the answer must be."""
 
         status: Annotated[int, Field(ge=100, le=599)]
-        within: Annotated[float, Field(gt=0, le=600)] | None = None
+        within: Annotated[float, Field(gt=0, le=600), SECONDS] | None = None
         """Seconds."""
         json: dict[Pointer, Wanted] = Field(  # pyright: ignore[reportIncompatibleMethodOverride]  (see above)
             default_factory=dict[str, "Wanted"]

@@ -6,6 +6,7 @@ sum_over_time(bento:...:rate1m[WINDOW]) * 30, because the rules are evaluated ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Measured, ObservedAnalysis
 from bento_gitops.model.release import Release
-from bento_gitops.model.rollout import Query
+from bento_gitops.model.rollout import WORD, WORDS, Query
 
 EVALUATED = 30
 """Seconds between two evaluations of the recording rules."""
@@ -57,16 +58,21 @@ def questions(application: str, environment: str, window: timedelta | None) -> d
     return asked
 
 
-def business_questions(queries: Mapping[str, Query], release: Release, application: str, window: timedelta) -> dict[str, str]:
-    """By name, the application's own queries with $track, $stable, $application and $window filled in."""
-    filled = {"$track": release.candidate or release.stable, "$stable": release.stable, "$application": application}
-    asked: dict[str, str] = {}
-    for name, query in queries.items():
-        text = query.query.replace("$window", _promql(window))
-        for word, value in filled.items():
-            text = text.replace(word, value)
-        asked[name] = text
-    return asked
+def business_questions(
+    queries: Mapping[str, Query], release: Release, application: str, environment: str, window: timedelta
+) -> dict[str, str]:
+    """By name, the application's own queries with the words of `model.rollout.WORDS` filled in."""
+    track = release.candidate or release.stable
+    words = {
+        "track": track,
+        "bundle": release.tracks[track].bundle,
+        "stable": release.stable,
+        "application": application,
+        "environment": environment,
+        "window": _promql(window),
+    }
+    assert words.keys() == WORDS
+    return {name: WORD.sub(lambda found: words[found[1]], query.query) for name, query in queries.items()}
 
 
 def requests_per_minute(answers: Answers, release: Release) -> dict[str, float]:
@@ -74,30 +80,31 @@ def requests_per_minute(answers: Answers, release: Release) -> dict[str, float]:
     found: dict[str, float] = {}
     for sample in answers.get("now", ()):
         track = _track(sample, release)
-        if track and sample.value == sample.value:
+        if track and math.isfinite(sample.value):
             found[track] = max(0.0, round(sample.value, 3))
     return found
 
 
 def analysis(answers: Answers, business: Answers, release: Release, window: timedelta) -> ObservedAnalysis:
-    """What each track did in the window. A track that Prometheus knows nothing of is left out: no data is not nothing."""
+    """What each track did in the window. A track of which Prometheus does not know both is left out: no data is not nothing, and
+    the rules write a 0 where nothing failed."""
     counts: dict[str, dict[str, float]] = {}
     durations: dict[str, dict[str, float]] = {}
     for name in ("requests", "errors"):
         for sample in answers.get(name, ()):
             track = _track(sample, release)
-            if track and sample.value == sample.value:
+            if track and math.isfinite(sample.value):
                 counts.setdefault(track, {})[name] = sample.value
     for sample in answers.get("durations", ()):
         track = _track(sample, release)
-        if track and "le" in sample.labels and sample.value == sample.value:
+        if track and "le" in sample.labels and math.isfinite(sample.value):
             durations.setdefault(track, {})[sample.labels["le"]] = sample.value
     return ObservedAnalysis(
         window=duration(window),
         tracks={
-            track: measured(found["requests"], found.get("errors", 0.0), durations.get(track, {}))
+            track: measured(found["requests"], found["errors"], durations.get(track, {}))
             for track, found in counts.items()
-            if "requests" in found
+            if {"requests", "errors"} <= found.keys()
         },
         queries={name: _number(found) for name, found in business.items()},
     )
@@ -119,9 +126,7 @@ def measured(requests: float, errors: float, durations: Mapping[str, float]) -> 
 
 def _number(samples: Sequence[Sample]) -> float | None:
     """The one number of an answer; None for no series, several, or no number."""
-    if len(samples) != 1 or samples[0].value != samples[0].value or abs(samples[0].value) == float("inf"):
-        return None
-    return samples[0].value
+    return samples[0].value if len(samples) == 1 and math.isfinite(samples[0].value) else None
 
 
 def _track(sample: Sample, release: Release) -> str:

@@ -40,8 +40,8 @@ class Look:
 def look(situation: Situation, eyes: Eyes) -> Look:
     """An application as it runs now: weights, bundles, ready pods, and what Prometheus measured since the weight was set.
 
-    A Prometheus that does not answer is a note. Raises ToolFailed where the cluster does not answer, Refused where it is another
-    environment's.
+    A Prometheus that does not answer is a note. Raises ToolFailed where the cluster does not answer, Refused where it has
+    nothing of the application, or is another environment's.
     """
     from bento_gitops.tools.cluster import opened
 
@@ -65,7 +65,7 @@ def look(situation: Situation, eyes: Eyes) -> Look:
             at=timestamp(now),
             cluster=environment.cluster,
             run=ran_by(eyes.by),
-            weights=observed_weights(seen, environment.routing.controller, application),
+            weights=observed_weights(seen, environment.routing.controller, application) or {},
             tracks={
                 name: track.model_copy(update={"requests_per_minute": rates.get(name)}) if name in rates else track
                 for name, track in tracks.items()
@@ -98,7 +98,7 @@ def _measured(
         return None, {}, [f"Prometheus at {address} knows no bento:requests:rate1m of {target}; {todo}"]
     if window is None:
         return None, rates, ["the weight was set just now: nothing is measured yet"]
-    queries = measuring.business_questions(situation.plan.limits.queries, release, target.application, window)
+    queries = measuring.business_questions(situation.plan.limits.queries, release, target.application, target.environment, window)
     notes: list[str] = []
     business: dict[str, list[measuring.Sample]] = {}
     for name, query in queries.items():
@@ -122,13 +122,18 @@ def _services(situation: Situation, release: Release) -> dict[str, str]:
 
 
 def _require_this_one(seen: Seen, situation: Situation, cluster: str) -> None:
-    """Raises Refused where the objects say that they are another environment's: a context is easily the wrong one."""
+    """Raises Refused where there are no objects, or they say that they are another environment's: a context is easily the wrong
+    one, and what was not found there must not pass for what nobody looked at."""
+    here = f"{situation.target.application} in namespace {situation.environment.value.namespace} of the cluster {cluster}"
+    if not seen.deployments:
+        wrong = f"there is no Deployment of {here}"
+        todo = "is that the right cluster (--context), and is Git synced?"
+        raise Refused([Problem(Place(situation.file), "observe", wrong, "", todo)])
     others = seen.environments - {situation.target.environment}
     if others:
         found = ", ".join(sorted(other or "no environment" for other in others))
-        wrong = f"{situation.target.application} in namespace {situation.environment.value.namespace} of the cluster {cluster}"
         todo = "name the context of the right cluster: --context"
-        raise Refused([Problem(Place(situation.file), "observe", f"{wrong} is of another environment", found, todo)])
+        raise Refused([Problem(Place(situation.file), "observe", f"{here} is of another environment", found, todo)])
 
 
 def ran_by(by: str) -> str:

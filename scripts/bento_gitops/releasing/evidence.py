@@ -69,6 +69,8 @@ def as_in_git(observation: Observation, release: Release) -> list[str]:
     """How what runs differs from what Git says; nothing where it is the same."""
     if observation.weights is None:
         return ["nobody looked at the live route"]
+    if not observation.weights and any(weights(release).values()):
+        return ["no route is in force that says what Git says"]
     wanted = weights(release)
     names = sorted(name for name in observation.weights.keys() | wanted.keys())
     found = [

@@ -125,7 +125,7 @@ def _without_candidate(release: Release, seen: Observation | None, why: str, now
     if (ahead := of_the_future(release, now)) and len(release.tracks) > 1:
         return Step("hold", f"no candidate; {ahead}")
     gone = removable(release, now)
-    if gone and (seen is None or seen.weights is None):
+    if gone and (seen is None or not seen.weights):
         return Step(
             "hold", f"no candidate; {', '.join(gone)} may go when somebody saw that no request reaches it: {why or 'weights'}"
         )

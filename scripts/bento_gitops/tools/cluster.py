@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import yaml
+
 from bento_gitops.checking.objects import Map, maps
 from bento_gitops.model.files import Controller
 from bento_gitops.model.problem import ToolFailed
@@ -99,9 +101,13 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ) -> Clus
         else:
             config.load_kube_config(file, context, settings)
             name = f"of context {context or config.list_kube_config_contexts(file)[1]['name']}"
-    except (config.ConfigException, OSError, KeyError, TypeError) as error:
+    except (config.ConfigException, OSError) as error:
         todo = "set KUBECONFIG, or name a context of it with --context"
         raise ToolFailed(f"there is no cluster to look at: {_last(error)}; {todo}") from None
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = f"{file or '~/.kube/config'}{'' if line is None else f', line {line + 1}'}"
+        raise ToolFailed(f"the kubeconfig {where} cannot be read: mend it, or set KUBECONFIG to another") from None
     return Cluster(client.ApiClient(settings), name)
 
 

@@ -58,9 +58,15 @@ def _samples(answered: Answered) -> list[Sample]:
         raise ValueError(f"HTTP {answered.status}, and no answer of Prometheus's; is this its address?") from None
     if status != "success":
         raise ValueError(str(answer.get("error", f"HTTP {answered.status}")))
-    kind, result = answer["data"]["resultType"], answer["data"]["result"]
-    if kind == "scalar":
-        return [Sample({}, float(result[1]))]
-    if kind != "vector":
-        raise ValueError(f"the answer is a {kind}, not numbers of one moment")
-    return [Sample(dict(one["metric"]), float(one["value"][1])) for one in cast("list[dict[str, Any]]", result)]
+    if answer.get("warnings"):
+        # A part of the stores did not answer: what is missing may be what matters.
+        raise ValueError(f"the answer is not whole: {'; '.join(map(str, answer['warnings']))}")
+    try:
+        kind, result = answer["data"]["resultType"], answer["data"]["result"]
+        if kind == "scalar":
+            return [Sample({}, float(result[1]))]
+        if kind == "vector":
+            return [Sample(dict(one["metric"]), float(one["value"][1])) for one in cast("list[dict[str, Any]]", result)]
+    except (LookupError, TypeError, ValueError):
+        raise ValueError("the answer has no numbers of one moment") from None
+    raise ValueError(f"the answer is a {kind}, not numbers of one moment")
