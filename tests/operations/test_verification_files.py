@@ -107,7 +107,7 @@ def test_a_link_that_leads_out_of_the_repository_is_refused(named, tmp_path: Pat
         ("json: {/a: {min: 2, max: 1}}", "no number is at least `min` and at most `max`; swap them"),
         ('json: {/a: {matches: "("}}', "is no regular expression"),
         ("json: {/a: {equal: 1}}", "no such key (found 'equal'); did you mean 'equals'?"),
-        ("within: 0", "is too small (found 0); write more than 0"),
+        ("within: 0", "must be more than 0 (found 0); write seconds, like 0.5"),
     ],
 )
 def test_an_expectation_that_can_never_hold_or_always_holds_is_an_error(named, line: str, error: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bento_gitops.layers.belonging import belongs
 from bento_gitops.layers.canonical import canonical
 from bento_gitops.layers.marked import Marked, MarkedList, MarkedMap, MarkedScalar, join, kind_of, parse, plain
 from bento_gitops.layers.rules import broken_rules
@@ -63,20 +64,22 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
         pointer = f"{pointer}[{part}]" if isinstance(part, int) else join(pointer, part)
     kind, context = detail["type"], detail.get("ctx", {})
     found = repr(str(path[-1])) if detail["loc"][-1] == "[key]" else kind_of(node)
+    written = _shape_at(model, path).written
+    digits = written.form if written else "write digits alone"
     match kind:
         case "extra_forbidden":
-            word = str(detail["loc"][-1])
-            known = _shape_at(model, path[:-1]).names(camel=camel)
-            return Problem(place, pointer, "no such key", f"'{word}'", did_you_mean(word, known))
+            word, here = str(detail["loc"][-1]), _shape_at(model, path[:-1])
+            advice = belongs(word, here.models) or did_you_mean(word, here.names(camel=camel))
+            return Problem(place, pointer, "no such key", f"'{word}'", advice)
         case "missing":
             return Problem(place, join(pointer, str(detail["loc"][-1])) if last else pointer, "is missing", "", "add it")
         case "string_type":
             quoted = f'write "{node.text}"' if isinstance(node, MarkedScalar) and node.value is not None else "write text"
-            return Problem(place, pointer, "must be text", found, quoted)
+            return Problem(place, pointer, "must be text", found, written.form if written else quoted)
         case "int_type" | "int_from_float":
             return Problem(place, pointer, "must be a whole number", found, "write digits alone")
         case "float_type":
-            return Problem(place, pointer, "must be a number", found, "write digits alone")
+            return Problem(place, pointer, "must be a number", found, digits)
         case "bool_type":
             return Problem(place, pointer, "must be true or false", found, "write true or false")
         case "dict_type" | "model_type" | "model_attributes_type":
@@ -99,20 +102,38 @@ def _problem(detail: ErrorDetails, tree: MarkedMap, model: type[Model], *, camel
         case "value_error":
             wrong, _, todo = str(context.get("error")).partition("; ")
             return Problem(place, pointer, wrong, found if isinstance(node, MarkedScalar) else "", todo)
-        case "greater_than_equal":
-            return Problem(place, pointer, "is too small", found, f"write {context.get('ge')} or more")
-        case "greater_than":
-            return Problem(place, pointer, "is too small", found, f"write more than {context.get('gt')}")
-        case "less_than_equal":
-            return Problem(place, pointer, "is too large", found, f"write {context.get('le')} or less")
+        case "greater_than_equal" | "greater_than" | "less_than_equal" | "less_than":
+            side, bound = _bound(kind, context)
+            if written:
+                # The number alone would not say what it counts: 500 is no fewer seconds than it looks.
+                return Problem(place, pointer, f"must be {bound}", found, written.form)
+            return Problem(place, pointer, f"is too {side}", found, f"write {bound}")
         case "string_too_short":
-            return Problem(place, pointer, "is too short", found, f"write {context.get('min_length')} characters or more")
+            enough = f"write {context.get('min_length')} characters or more"
+            return Problem(place, pointer, "is too short", found, written.form if written else enough)
         case "string_too_long":
             return Problem(place, pointer, "is too long", found, f"write {context.get('max_length')} characters or less")
         case "finite_number":
-            return Problem(place, pointer, "is not a number that can be counted to", found, "write digits alone")
+            return Problem(place, pointer, "is not a number that can be counted to", found, digits)
         case _:
             return Problem(place, pointer, detail["msg"][:1].lower() + detail["msg"][1:], found, "mend the value")
+
+
+def _bound(kind: str, context: Mapping[str, object]) -> tuple[str, str]:
+    """On which side a number is out of bounds, and what it must be, in words."""
+    match kind:
+        case "greater_than_equal":
+            return "small", f"{_number(context['ge'])} or more"
+        case "greater_than":
+            return "small", f"more than {_number(context['gt'])}"
+        case "less_than_equal":
+            return "large", f"{_number(context['le'])} or less"
+        case _:
+            return "large", f"below {_number(context['lt'])}"
+
+
+def _number(bound: object) -> str:
+    return f"{bound:g}" if isinstance(bound, float) else str(bound)
 
 
 def _locate(loc: Sequence[int | str], tree: MarkedMap) -> tuple[list[str | int], Marked, Place, bool]:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from bento_gitops.layers.marked import Marked, MarkedMap, Plain, Scalar, plain
 from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, value_at
-from bento_gitops.model.shape import NOTHING, Shape
+from bento_gitops.model.shape import Shape
 
 Schema = Mapping[str, Any]
 Path = tuple[str, ...]
@@ -155,7 +155,7 @@ def _gap(shape: Shape, branches: Sequence[Schema], root: Schema) -> Gap | None:
         elif found := _gap(inner, known, root):
             below[name] = found
     item = _gap(shape.item, _items(branches, root), root) if shape.item else None
-    allowed = _allowed(branches) if shape == NOTHING else None
+    allowed = _allowed(branches) if shape.fields is None and shape.item is None else None
     if unknown or below or item or allowed is not None:
         return Gap(frozenset(unknown), below, item, allowed)
     return None
