@@ -23,7 +23,7 @@ class Kubectl:
         return self.folder / "kubectl"
 
     def knows(self, **what: Any) -> None:
-        """services, pods: objects; ports: by pod; says: by verb, the error that it ends with."""
+        """services, pods: objects; ports: by pod; says: by verb, the error that it ends with; losing: pods to which a way ends at once."""
         file = self.folder / "knows.json"
         before = json.loads(file.read_text()) if file.exists() else {"services": [], "pods": [], "ports": {}, "says": {}}
         file.write_text(json.dumps(before | what))
@@ -104,6 +104,9 @@ def _main(folder: Path, arguments: list[str]) -> int:
         return 1
     sys.stdout.write(f"Forwarding from 127.0.0.1:{knows['ports'][name]} -> 3000\n")
     sys.stdout.flush()
+    if name in knows.get("losing", []):
+        sys.stderr.write("error: lost connection to pod" + "\n")
+        return 1
     while True:
         # More than a pipe holds, if nobody reads it.
         sys.stdout.write("Handling connection for 40000\n" * 4000)

@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bento_gitops.model.problem import ToolFailed
 from bento_gitops.operations import reaching
+from bento_gitops.tools import kubectl as tool
 from commands import called
 from kubectl_stand_in import Kubectl, pod, service, stand_in
 from track_stand_in import API, RUNNERS, Track, running
@@ -160,6 +163,17 @@ def test_a_way_that_does_not_open_is_an_error_and_the_others_end(world: World) -
     assert (
         'port-forward pod/green-embeddingrunner-0: Error from server (NotFound): pods "green-embeddingrunner-0" not found' in told
     )
+
+
+def test_a_way_that_ends_while_it_is_used_is_no_evidence_against_the_pod(tmp_path: Path) -> None:
+    kubectl = stand_in(tmp_path / "kubectl")
+    kubectl.knows(ports={"one": 1, "two": 2}, losing=["two"])
+    wrong = r"the way to pod/two ended while it was asked \(error: lost connection to pod\); nothing is known of its answers"
+    with pytest.raises(ToolFailed, match=wrong), tool.forwarded(kubectl.program, "space", [("one", 1), ("two", 2)], None):
+        end = time.monotonic() + 10
+        while len(kubectl.left()) > 1 and time.monotonic() < end:
+            time.sleep(0.02)
+    assert kubectl.left() == []
 
 
 def test_ways_end_with_a_cancelled_job(tmp_path: Path) -> None:

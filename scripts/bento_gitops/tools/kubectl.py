@@ -68,7 +68,8 @@ def forwarded(kubectl: Path, namespace: str, pods: Sequence[tuple[str, int]], co
     """Loopback ports, chosen by the system, that lead to these pods' ports (name, port), in the same order, while it lasts.
 
     A way goes through the API server and the pod's own node, so no network policy stands in it. Each is a process, which ends
-    with this in every case. Raises ToolFailed where a way cannot be opened, with what kubectl said.
+    with this in every case. Raises ToolFailed where a way cannot be opened, or ended by itself, with what kubectl said: what was
+    asked through it then says nothing of the pod.
     """
     started: list[_Way] = []
     end = time.monotonic() + _PATIENCE
@@ -78,6 +79,8 @@ def forwarded(kubectl: Path, namespace: str, pods: Sequence[tuple[str, int]], co
                 command = [str(kubectl), "port-forward", "--address=127.0.0.1", f"--namespace={namespace}", *_in(context)]
                 started.append(_Way(pod, [*command, f"pod/{pod}", f":{port}"]))
             yield tuple(way.port(end) for way in started)
+            for way in started:
+                way.require_open()
         finally:
             for way in started:
                 way.process.terminate()
@@ -120,6 +123,17 @@ class _Way:
         if isinstance(told, str):
             raise ToolFailed(f"kubectl port-forward pod/{self.pod}: {told}")
         return told
+
+    def require_open(self) -> None:
+        """Raises ToolFailed where the way ended by itself."""
+        if self.process.poll() is None:
+            return
+        self._reader.join(5)
+        said = [told for told in iter(lambda: None if self._told.empty() else self._told.get(), None) if isinstance(told, str)]
+        why = said[-1] if said else "kubectl said nothing"
+        raise ToolFailed(
+            f"the way to pod/{self.pod} ended while it was asked ({why}); nothing is known of its answers, ask again"
+        )
 
     def ended(self) -> None:
         try:
