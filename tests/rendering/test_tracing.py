@@ -106,6 +106,13 @@ def test_the_port_of_grpc_is_noted(fleet) -> None:
     )
 
 
+@pytest.mark.parametrize("port", ["99999", "abc"])
+def test_an_endpoint_whose_port_is_none_is_refused(fleet, port: str) -> None:
+    say(fleet, f'endpoint: "http://collector:{port}/v1/traces", {COLLECTOR}')
+    with pytest.raises(InvalidInput, match=r"tracing\.endpoint: names no port .*; write a number from 1 to 65535"):
+        values(fleet)
+
+
 def test_traces_that_could_not_arrive_are_refused(fleet) -> None:
     say(fleet, 'endpoint: "http://collector:4318"')
     assert refused(fleet) == [

@@ -81,8 +81,8 @@ _COOKIE = r"^[A-Za-z0-9._-]+$"
 _POINTER = r"^(/([^~/]|~[01])*)*$"
 _FOLDER = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
 _REQUEST_HEADER = r"^[A-Za-z0-9-]+$"
-ADDRESS = r"^https?://[^ ]+$"
-ENDPOINT = r"^https?://[^ /]+(/[^ ]*)?$"
+ADDRESS = r"^https?://[^ /@]+(/[^ @]*)?$"
+ENDPOINT = r"^https?://[^ /@]+/?[^ @]*$"
 _PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 VERSION = rf"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?$"
 _RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
@@ -111,7 +111,7 @@ FORMS = {
     _REQUEST_HEADER: "write a header's name, like x-tenant",
     r"^/[^\s#]*$": "write a path, like /classify_ticket",
     r"^[a-z0-9-]+/[a-z0-9-]+$": "write ENV/APP, like prod/ticket-api",
-    ADDRESS: "write it with http:// or https://, like https://prometheus.example.com",
+    ADDRESS: "write it with http:// or https://, like https://prometheus.example.com, without a password",
     ENDPOINT: "write it with http:// or https://, like http://otel-collector.observability:4318/v1/traces",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",

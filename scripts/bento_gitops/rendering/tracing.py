@@ -57,7 +57,12 @@ def _check_endpoint(endpoint: Leaf, notes: list[str], problems: list[Problem]) -
     if not url.path.strip("/"):
         todo = f"add the path, mostly {url.scheme}://{url.netloc}/v1/traces"
         problems.append(Problem(place, pointer, "has no path, and is asked as it stands", str(endpoint.value), todo))
-    if url.port == _GRPC_PORT:
+    try:
+        port = url.port
+    except ValueError:
+        problems.append(Problem(place, pointer, "names no port", str(endpoint.value), "write a number from 1 to 65535"))
+        return
+    if port == _GRPC_PORT:
         notes.append(f"{place}: {pointer}: {_GRPC_PORT} is the port of OTLP over gRPC, mostly; traces go by HTTP, mostly to 4318")
 
 
