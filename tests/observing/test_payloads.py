@@ -57,6 +57,17 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line() -> None:
     ]
 
 
+def test_lines_that_are_wrong_in_the_same_way_are_counted_after_the_third() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        payloads(
+            '{"path": "/encoed", "body": 1}\n' * 4 + '{"pth": 1}\n' + '{"path": "/encod", "body": 1}\n' * 6, "load.jsonl", ROUTES
+        )
+
+    said = [str(problem) for problem in refused.value.problems]
+    assert [one.partition(" ")[0] for one in said] == [f"load.jsonl:{line}:" for line in (1, 2, 3, 4, 5)]
+    assert said[3] == "load.jsonl:4: path: is no route of what is asked, here and on 6 more lines"
+
+
 def test_a_file_without_requests_and_one_with_too_many_are_refused() -> None:
     with pytest.raises(InvalidInput, match=r"load\.jsonl: has no requests; write a line for each"):
         payloads("\n", "load.jsonl", ROUTES)

@@ -167,6 +167,25 @@ def test_more_clients_than_a_pod_takes_is_said_beforehand(tuned_fleet: FleetCopy
         assert any("--set services.EmbeddingRunner.traffic.max_concurrency=80" in note for note in plan.notes)
 
 
+def test_without_a_number_there_are_as_many_clients_as_one_pod_takes_and_it_is_said(
+    tuned_fleet: FleetCopy, tmp_path: Path
+) -> None:
+    bento = stand_in(tmp_path / "bento", "1.1.0")
+
+    def clients(*assignments: str) -> tuple[int, str]:
+        with tune.planned(
+            WorkingTree(tuned_fleet.root), wanted(tuned_fleet, bento, clients=None, assignments=assignments)
+        ) as plan:
+            return plan.clients, "\n".join(plan.notes)
+
+    number, notes = clients()
+    assert number == 64
+    assert "64 clients: so many requests does one pod of EmbeddingRunner take at a time (traffic.max_concurrency)" in notes
+    assert "429" not in notes
+    number, notes = clients("services.EmbeddingRunner.traffic.max_concurrency=100")
+    assert (number, notes) == (80, "")
+
+
 def test_the_objective_is_the_components_own_or_else_the_applications(tuned_fleet: FleetCopy, tmp_path: Path) -> None:
     bento = stand_in(tmp_path / "bento", "1.1.0")
 

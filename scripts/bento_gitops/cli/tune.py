@@ -40,7 +40,15 @@ def tune(
     latencies: Annotated[
         str, typer.Option("--latencies", help="Of max_latency_ms, a deadline for answers, not a time to wait for more.")
     ] = "100,500,2000",
-    clients: Annotated[int, typer.Option("--clients", min=1, max=1024, help="Each sends when it has its last answer.")] = 80,
+    clients: Annotated[
+        int | None,
+        typer.Option(
+            "--clients",
+            min=1,
+            max=1024,
+            help="Each sends when it has its last answer. Without it 80, or what a pod takes at a time.",
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1, max=600, help="Of load for each run.")] = 8,
     repeat: Annotated[int, typer.Option("--repeat", min=1, max=10, help="Runs of each setting; two tell noise.")] = 2,
     through_api: Annotated[bool, typer.Option("--through-api", help="Send to the api, which asks the component.")] = False,
@@ -93,7 +101,7 @@ def _announce(plan: Plan) -> None:
     wanted = plan.wanted
     console.note(
         f"about {_minutes(plan.seconds)}: {len(plan.settings)} settings, {wanted.repeat} x {wanted.seconds:g} s of "
-        f"{wanted.clients} clients, {', '.join(one.service for one in plan.processes)} on this machine"
+        f"{plan.clients} clients, {', '.join(one.service for one in plan.processes)} on this machine"
     )
     for text in plan.notes:
         console.note(text)
@@ -150,7 +158,7 @@ def _document(plan: Plan, tuned: Tuned) -> None:
             "api": limits.api,
             "bundle": plan.bundle,
             "asked": plan.asked,
-            "clients": wanted.clients,
+            "clients": plan.clients,
             "seconds": wanted.seconds,
             "repeat": wanted.repeat,
             "set": list(wanted.assignments),
@@ -172,7 +180,7 @@ def _draw(plan: Plan, tuned: Tuned, file: Path) -> None:
     if plan.asked != plan.limits.service:
         asked += f" through {plan.asked}"
     try:
-        file.write_text(picture(tuned.cells, f"{asked}, {plan.wanted.clients} clients"), encoding="utf-8")
+        file.write_text(picture(tuned.cells, f"{asked}, {plan.clients} clients"), encoding="utf-8")
     except OSError as error:
         raise ToolFailed(f"cannot write {file}: {error.strerror}") from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -12,6 +13,8 @@ from pydantic import JsonValue
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 
 MOST = 10_000
+_TOLD = 3
+"""Lines that are wrong in the same way, before the others are only counted."""
 _KEYS = ("method", "path", "body", "items")
 
 
@@ -44,11 +47,27 @@ def payloads(text: str, file: str, routes: Collection[str]) -> list[Payload]:
     if not found and not problems:
         todo = 'write a line for each, like {"path": "/encode", "body": {"texts": ["it crashed"]}}'
         problems.append(Problem(Place(file), "", "has no requests", "", todo))
+    problems = few(problems)
     if len(found) > MOST:
         problems.append(Problem(Place(file), "", "has too many requests", str(len(found)), f"keep {MOST}; a load goes round"))
     if problems:
         raise InvalidInput(problems)
     return found
+
+
+def few(problems: Sequence[Problem]) -> list[Problem]:
+    """The first problems of each kind, and how many more there are: a whole file may be wrong in the same way."""
+    kinds: dict[tuple[str, str, str], list[Problem]] = {}
+    for problem in problems:
+        kinds.setdefault((problem.place.file, problem.pointer, re.split("[:,]", problem.wrong)[0]), []).append(problem)
+    told: list[Problem] = []
+    for (file, pointer, wrong), alike in kinds.items():
+        ordered = sorted(alike)
+        more = len(ordered) - _TOLD - 1
+        told += ordered[:_TOLD] if more > 0 else ordered
+        if more > 0:
+            told.append(Problem(Place(file, ordered[_TOLD].place.line), pointer, f"{wrong}, here and on {more} more lines"))
+    return told
 
 
 def _read(line: str, place: Place, routes: Collection[str]) -> Payload | Problem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import time
@@ -19,7 +20,7 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem, ToolFailed,
 from bento_gitops.model.release import Release
 from bento_gitops.observing import tuning
 from bento_gitops.observing.answers import Answered, Asked
-from bento_gitops.observing.payloads import Payload, payloads
+from bento_gitops.observing.payloads import Payload, few, payloads
 from bento_gitops.observing.tuning import Setting
 from bento_gitops.operations.chart_processes import needed, processes
 from bento_gitops.operations.render import render_one
@@ -32,6 +33,8 @@ MOST_SECONDS = 30 * 60.0
 WARM_UP = 3.0
 """Seconds of load before what is measured: the batcher learns how long batches take from its first ones."""
 READY_WITHIN = 90.0
+CLIENTS = 80
+"""That send at once where nobody says another number, and one pod takes so many."""
 _START = 4.0
 """Seconds that a start is guessed to take, and each further process."""
 _FURTHER = 1.5
@@ -51,7 +54,8 @@ class Wanted:
     api: str | None
     sizes: tuple[int, ...]
     latencies: tuple[int, ...]
-    clients: int
+    clients: int | None
+    """None: as many as one pod takes at a time, and no more than `CLIENTS`."""
     seconds: float
     repeat: int
     payloads: Path
@@ -97,6 +101,7 @@ class Plan:
     """The service that the load is sent to."""
     processes: tuple[serving.Process, ...]
     payloads: tuple[Payload, ...]
+    clients: int
     settings: tuple[Setting, ...]
     objective: float | None
     """The p95 in seconds that what is asked promises."""
@@ -191,8 +196,15 @@ def _plan(tree: Tree, wanted: Wanted, manifest: Manifest, served: serving.Bento,
     secrets = dict.fromkeys(name for one in started for name in one.secrets)
     if secrets and not wanted.passed:
         notes.append(f"variables of the Secrets {', '.join(secrets)} are not set here: --pass NAME gives one of yours")
-    for service in dict.fromkeys((asked, limits.service)):
-        notes += _of_the_load(values, track, service, wanted)
+    at_most = {service: _at_a_time(values, track, service) for service in (asked, limits.service)}
+    clients = wanted.clients or int(min(CLIENTS, *at_most.values()))
+    if wanted.clients is None and clients < CLIENTS:
+        narrow = min(at_most, key=lambda service: at_most[service])
+        notes.append(
+            f"{clients} clients: so many requests does one pod of {narrow} take at a time (traffic.max_concurrency); "
+            "--clients says another number"
+        )
+    notes += [_too_many(service, clients, most) for service, most in at_most.items() if clients > most]
     routes = {api.route for api in bundle.services[asked].apis.values()}
     if asked == limits.service:
         routes = {bundle.services[asked].apis[limits.api].route}
@@ -206,6 +218,7 @@ def _plan(tree: Tree, wanted: Wanted, manifest: Manifest, served: serving.Bento,
         asked,
         tuple(started),
         tuple(_payloads(wanted.payloads, routes)),
+        clients,
         tuple(settings),
         float(objective) if isinstance(objective, (int, float)) else None,
         served,
@@ -301,16 +314,19 @@ def _limits(bundle: Bundle, values: ResolvedMap, track: str, wanted: Wanted) -> 
     return Limits(wanted.component, api, Setting(now["max_batch_size"], now["max_latency_ms"]), variables)
 
 
-def _of_the_load(values: ResolvedMap, track: str, service: str, wanted: Wanted) -> list[str]:
-    """What should be known beforehand of the load on a service."""
+def _at_a_time(values: ResolvedMap, track: str, service: str) -> float:
+    """How many requests one pod of a service takes at a time; infinity where nothing limits them."""
     at_most = value_at(values, "tracks", track, "components", service, "traffic", "max_concurrency")
-    if isinstance(at_most, int) and wanted.clients > at_most:
-        return [
-            f"{wanted.clients} clients, and one pod of {service} takes {at_most} requests at a time (traffic.max_concurrency): "
-            f"the rest is answered 429, whatever the batching; take --clients {at_most}, or see what a higher limit does: "
-            f"--set services.{service}.traffic.max_concurrency={wanted.clients}"
-        ]
-    return []
+    return at_most if isinstance(at_most, int) else math.inf
+
+
+def _too_many(service: str, clients: int, at_most: float) -> str:
+    """What should be known beforehand of a load of which a part is refused."""
+    return (
+        f"{clients} clients, and one pod of {service} takes {at_most:.0f} requests at a time (traffic.max_concurrency): "
+        f"the rest is answered 429, whatever the batching; take --clients {at_most:.0f}, or see what a higher limit does: "
+        f"--set services.{service}.traffic.max_concurrency={clients}"
+    )
 
 
 def _payloads(file: Path, routes: set[str]) -> list[Payload]:
@@ -335,12 +351,12 @@ def _run(plan: Plan, setting: Setting, *, first: bool) -> tuning.Run:
         asked = [Asked.of("POST", address, payload.path, payload.body) for payload in plan.payloads]
         if first:
             _try(plan, asked)
-        http.load(asked, clients=plan.wanted.clients, seconds=WARM_UP)
+        http.load(asked, clients=plan.clients, seconds=WARM_UP)
         served.check()
         batching = plan.limits.service if plan.limits.service in served.addresses else plan.asked
         before, cpu = _batches(served, batching, plan.limits.api), served.cpu_seconds(batching)
         begin, own = time.monotonic(), time.process_time()
-        answered = http.load(asked, clients=plan.wanted.clients, seconds=plan.wanted.seconds)
+        answered = http.load(asked, clients=plan.clients, seconds=plan.wanted.seconds)
         took, own_took = time.monotonic() - begin, time.process_time() - own
         served.check()
         cpu_after, after = served.cpu_seconds(batching), _batches(served, batching, plan.limits.api)
@@ -367,10 +383,11 @@ def _try(plan: Plan, asked: Sequence[Asked]) -> None:
             refused.setdefault(_said(one), []).append(plan.payloads[one.asked].line)
     if refused:
         file = str(plan.wanted.payloads)
-        raise InvalidInput(
+        problems = [
             Problem(Place(file, found[0]), "", _with_others(f"{plan.asked} refuses it", found), said, "correct the request")
             for said, found in refused.items()
-        )
+        ]
+        raise InvalidInput(few(problems))
 
 
 def _with_others(wrong: str, found: Sequence[int]) -> str:
