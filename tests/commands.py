@@ -35,3 +35,8 @@ def called(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         gc.set_threshold(*thresholds)
     ended = code if isinstance(code, int) else 0 if code is None else 1
     return subprocess.CompletedProcess(words, ended, out.getvalue(), err.getvalue())
+
+
+def unboxed(error: str) -> str:
+    """What is said of wrong usage, without the frame that it is printed in."""
+    return " ".join(error.replace("│", " ").split())

@@ -50,6 +50,20 @@ def test_every_bad_line_is_told_with_its_number() -> None:
     assert 'f.jsonl:5: path: is no path (found "a"); write one like /classify_ticket' in told
 
 
+def test_a_file_that_is_wrong_throughout_is_told_in_a_few_lines() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        recorded(b'{"method": "GET", "path": "a"}\n' * 60 + b"{", "f.jsonl")
+    told = [str(problem) for problem in caught.value.problems]
+    assert [line.partition(" (")[0] for line in told[:4]] == [
+        "f.jsonl:1: path: is no path",
+        "f.jsonl:2: path: is no path",
+        "f.jsonl:3: path: is no path",
+        "f.jsonl:4: path: is no path, here and on 56 more lines",
+    ]
+    assert len(told) == 5
+    assert told[4].startswith("f.jsonl:61: is no JSON")
+
+
 def test_a_file_without_requests_is_an_error() -> None:
     with pytest.raises(InvalidInput, match="has no requests"):
         recorded(b"\n\n", "f.jsonl")
@@ -66,7 +80,21 @@ def test_where_answers_differ_is_told_by_place_with_one_place_for_all_items_of_a
     found = compared(own, stable)
     assert dict(found.differing) == {"/items/*/label": 1, "/version": 1, "/new": 1}
     assert (found.same, found.same_status) == (0, 1)
-    assert found.examples == ["line 1: /items/*/label; /version; /new"]
+    assert found.examples == {
+        "/items/*/label": 'line 1: /items/0/label: "a", stable "x"',
+        "/version": 'line 1: "2", stable "1"',
+        "/new": "line 1: none, stable 1",
+    }
+
+
+def test_each_place_has_an_example_though_others_differ_more_often() -> None:
+    found = Comparison()
+    answers = [({"v": 2, "label": "bug"}, {"v": 1, "label": "bug"})] * 30 + [
+        ({"v": 2, "label": "bug"}, {"v": 1, "label": "billing"})
+    ]
+    found.add(Pair(Recorded(line, "POST", "/a", {}), answered(a), answered(b)) for line, (a, b) in enumerate(answers, 1))
+    assert found.differing == {"/v": 31, "/label": 1}
+    assert found.examples["/label"] == 'line 31: "bug", stable "billing"'
 
 
 def test_places_that_may_differ_do_not_count_nor_what_is_below_them() -> None:
@@ -96,7 +124,8 @@ def test_a_failure_that_stable_has_not_is_counted_apart() -> None:
     assert dict(found.differing) == {"status 503, stable 200": 1}
     gone = Answered(0, 0, 1.0, 0.0, None, "no connection")
     assert compared(gone, gone).worse == 0, "where neither answers, neither is worse"
-    assert dict(compared(gone, gone).differing) == {"status none, stable none": 1}
+    assert dict(compared(gone, gone).differing) == {"status none (no connection), stable none (no connection)": 1}
+    assert compared(gone, answered({})).own.statuses == {"none (no connection)": 1}
     refused = compared(answered("", 400), answered("", 400))
     assert (refused.same, refused.own.failed, refused.own.seconds) == (1, 0, []), "how fast a refusal comes says nothing"
 

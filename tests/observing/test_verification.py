@@ -15,7 +15,9 @@ from bento_gitops.observing.verification import (
     Component,
     Looked,
     Seen,
+    Stable,
     Subject,
+    begin_with,
     is_the_bundle,
     other_bento,
     verified,
@@ -27,11 +29,12 @@ SUBJECT = Subject(
     bundle="1.1.0",
     bento="tickets:1.1.0",
     components=(
-        Component(API, "api", frozenset({"/classify"})),
+        Component(API, "api", frozenset({"/classify"}), needs=frozenset({EMBEDDER, CLASSIFIER})),
         Component(EMBEDDER, "runner", frozenset({"/encode"}), called=True),
         Component(CLASSIFIER, "runner", frozenset({"/predict"}), called=True),
     ),
     p95=0.5,
+    stable=Stable("blue", "1.0.0", "tickets:1.0.0", API),
 )
 CHECKS = {
     "refund": Check.model_validate(
@@ -85,13 +88,16 @@ class World:
     )
     answers: Mapping[str, Sequence[Answered]] = field(
         default_factory=lambda: {
-            "refund": [answered(body=BILLING), answered(body=BILLING)],
+            # As many as it takes to say something of 95 in 100, and the first, which warms up.
+            "refund": [answered(body=BILLING) for _ in range(11)],
             "empty": [answered(400), answered(400)],
         }
     )
     stable: Mapping[str, Answered] | None = field(
         default_factory=lambda: {"refund": answered(body={"label": "billing", "confidence": 0.85})}
     )
+
+    stable_metrics: Sequence[Answered] = field(default_factory=lambda: [metrics(bento="tickets:1.0.0")])
 
     def change(self, service: str, **changes: Any) -> None:
         looked = self.looked[service]
@@ -100,7 +106,7 @@ class World:
 
     def outcomes(self) -> tuple[Checked, ...]:
         looked = {service: one for service, one in self.looked.items() if one is not None}
-        return verified(self.subject, CHECKS, Seen(looked, self.answers, self.stable))
+        return verified(self.subject, CHECKS, Seen(looked, self.answers, self.stable, self.stable_metrics))
 
     def of(self, outcome: str) -> dict[str, str]:
         return {one.name: one.found for one in self.outcomes() if one.outcome == outcome}
@@ -126,6 +132,7 @@ def test_where_everything_is_right_every_check_passes_and_each_has_its_name(worl
         "dependency/Classifier",
         "answer/refund",
         "answer/empty",
+        "stable/Tickets",
         "same/refund",
         "latency/refund",
         "latency/p95",
@@ -253,7 +260,10 @@ def test_a_wrong_answer_fails_its_own_check_and_the_comparison(world: World) -> 
         "answer/refund": '/label: is "bug", not "billing"',
         "same/refund": '/label: is "bug", stable\'s "billing"',
     }
-    assert world.of("not looked") == {"latency/refund": "no answer was as expected"}
+    assert world.of("not looked") == {
+        "latency/refund": "no answer was as expected",
+        "latency/p95": "0 good answers whose time counts; it takes 10: more with --times",
+    }
 
 
 def test_an_answer_that_is_wrong_the_second_time_fails(world: World) -> None:
@@ -267,11 +277,10 @@ def test_an_error_500_is_a_wrong_answer_even_where_nothing_but_the_status_is_exp
 
 
 def test_too_slow_is_told_by_the_check_and_by_the_objective(world: World) -> None:
-    slow = answered(body=BILLING, seconds=0.8)
-    world.answers = {**world.answers, "refund": [slow, slow, slow]}
+    world.answers = {**world.answers, "refund": [answered(body=BILLING, seconds=0.8)] * 11}
     assert world.failed == {
         "latency/refund": "800 ms in the middle, more than 500 ms",
-        "latency/p95": "800 ms of 3 requests, more than slo.p95 500 ms",
+        "latency/p95": "800 ms of 10 good answers, more than slo.p95 500 ms",
     }
 
 
@@ -336,3 +345,59 @@ def test_where_some_requests_fail_the_next_runner_in_the_row_is_not_blamed(world
 def test_a_model_of_which_every_request_failed_cannot_be_used(world: World) -> None:
     world.change(EMBEDDER, before=[metrics()], after=[metrics(encode_500=4)])
     assert world.failed == {"model/Embedder": "ready, and every one of 4 requests failed"}
+
+
+def test_an_api_that_waits_for_its_runner_has_not_lost_its_own_model_and_the_runner_is_where_to_begin(world: World) -> None:
+    world.change(API, ready=[answered(500)])
+    world.change(CLASSIFIER, ready=[GONE], before=[GONE], after=[GONE])
+    assert world.failed["model/Tickets"] == "not ready: a runner that it needs is not (Classifier)"
+    assert world.failed["model/Classifier"] == "not ready: it does not answer"
+    first = begin_with(SUBJECT, world.outcomes())
+    assert first
+    assert first.name == "ready/Classifier"
+
+
+def test_an_api_that_waits_for_a_runner_that_nobody_looked_at_may_be_without_its_model(world: World) -> None:
+    world.change(API, ready=[answered(500)])
+    world.looked[CLASSIFIER] = None
+    assert world.failed["model/Tickets"] == "not ready: it is not loaded, or a runner is not ready (Classifier)"
+
+
+def test_an_api_whose_runners_are_all_ready_is_not_loaded_itself(world: World) -> None:
+    world.change(API, ready=[answered(500)])
+    assert world.failed["model/Tickets"] == "not ready: it is not loaded"
+
+
+def test_another_bento_is_where_to_begin_whatever_else_fails(world: World) -> None:
+    world.change(EMBEDDER, ready=[answered(503)])
+    world.change(CLASSIFIER, after=[metrics(bento="tickets:1.0.0", predict_200=2)])
+    first = begin_with(SUBJECT, world.outcomes())
+    assert first
+    assert first.name == "bundle/Classifier"
+    assert begin_with(SUBJECT, ()) is None
+
+
+def test_a_track_that_is_compared_with_itself_is_told_and_is_not_the_same(world: World) -> None:
+    world.stable_metrics = [metrics(bento="tickets:1.1.0")]
+    assert world.failed == {"stable/Tickets": "it runs tickets:1.1.0, not tickets:1.0.0"}
+    assert world.of("not looked") == {"same/refund": "what answered as blue is something else"}
+    assert other_bento(world.outcomes()) == ["stable/Tickets: it runs tickets:1.1.0, not tickets:1.0.0"]
+
+
+def test_a_router_that_says_that_the_candidate_answered_for_stable_is_believed(world: World) -> None:
+    headers = {"x-bento-track": "green", "x-bento-bundle": "1.1.0"}
+    world.stable = {"refund": answered(body=BILLING, headers=headers)}
+    assert world.failed == {"stable/Tickets": "the answer is of bundle 1.1.0, not 1.0.0; the answer is of track green, not blue"}
+
+
+def test_a_stable_track_whose_metrics_nobody_can_read_is_compared_and_told(world: World) -> None:
+    world.stable_metrics = [answered(404)]
+    assert not world.failed
+    assert world.of("not looked") == {"stable/Tickets": "its metrics do not tell which Bento it is"}
+
+
+def test_only_good_answers_are_held_to_the_objective_and_few_of_them_say_nothing(world: World) -> None:
+    world.answers = {"refund": [answered(body=BILLING)] * 4, "empty": [answered(400)] * 40}
+    assert world.of("not looked") == {
+        "latency/p95": "3 good answers whose time counts; it takes 10: more with --times",
+    }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import called
+from commands import called, unboxed
 from track_stand_in import API, Track, running
 
 PROD = "prod/support-tickets"
@@ -73,6 +73,7 @@ def test_a_candidate_in_which_everything_is_right_passes_every_check(checked, gr
         "dependency/ClassifierRunner",
         "answer/refund",
         "answer/empty",
+        "stable/SupportTickets",
         "same/refund",
         "latency/refund",
     ]
@@ -93,7 +94,8 @@ def test_the_objective_is_of_all_requests_together(checked, green: Track) -> Non
     file = f"environments/{PROD}/config.yaml"
     checked.put(file, checked.text(file) + "slo: {p95: 0.02}\n")
     green[API].seconds = 0.05
-    assert list(failed(checked, *green.urls)) == ["latency/p95"]
+    assert list(failed(checked, *green.urls, "--times", "12")) == ["latency/p95"]
+    assert outcomes(checked, *green.urls)["latency/p95"][0] == "not looked", "three good answers say nothing of 95 in 100"
 
 
 def break_runner_down(track: Track) -> None:
@@ -182,6 +184,65 @@ def test_without_an_address_a_component_is_not_looked_at(checked, green: Track) 
     assert found["answer/refund"][0] == "passed"
 
 
+def test_a_run_that_asked_nothing_of_the_api_is_no_success_and_says_what_is_missing(checked, green: Track) -> None:
+    ran = verify(checked, "--url", f"EmbeddingRunner={green.addresses['EmbeddingRunner']}", code=4)
+    assert "note: none of 2 checks was asked; say where SupportTickets answers: --url http://..." in ran.stderr
+    assert "verification: FOLDER" not in ran.stderr
+
+
+def test_the_cause_of_many_failures_is_named_last(checked, green: Track) -> None:
+    green[API].ready = 500
+    break_runner_down(green)
+    ran = verify(checked, *green.urls, code=4)
+    assert ran.stdout.splitlines()[-1].startswith("begin with: ready/EmbeddingRunner: no connection to 127.0.0.1:1")
+    assert "not ready: a runner that it needs is not (EmbeddingRunner)" in ran.stdout
+
+
+def test_a_candidate_that_is_compared_with_itself_is_found_out(checked, green: Track) -> None:
+    (_, address) = green.as_stable
+    told = verify(checked, *green.urls, "--stable-url", address, code=2).stderr
+    assert "is an address of the other track too" in told
+    again = address.replace("127.0.0.1", "localhost")
+    assert failed(checked, *green.urls, "--stable-url", again) == {
+        "stable/SupportTickets": "it runs support_tickets:1.1.0, not support_tickets:1.0.0"
+    }
+    ran = verify(checked, *green.urls, "--stable-url", again, "--record", code=4)
+    assert "what answered is not bundle 1.1.0, or not the stable track's" in ran.stderr
+    assert not checked.path(EVIDENCE).exists()
+
+
+def test_a_part_of_a_track_is_no_evidence_of_it(checked, green: Track) -> None:
+    ran = verify(checked, "--url", green.addresses[API], "--record", "--dry-run", code=4)
+    assert (
+        "verify: not all components of the track were looked at (found nobody said where EmbeddingRunner, ClassifierRunner is)"
+        in (ran.stderr)
+    )
+    assert "add --url EmbeddingRunner=http://... --url ClassifierRunner=http://..." in ran.stderr
+    assert "would change" not in ran.stdout
+    verify(checked, "--url", green.addresses[API], "--record", code=4)
+    assert not checked.path(EVIDENCE).exists()
+
+
+def test_an_address_at_which_nothing_is_is_no_evidence_against_the_bundle(checked, green: Track, blue: Track) -> None:
+    urls, stable = green.urls, blue.as_stable
+    break_runner_down(green)
+    ran = verify(checked, *green.urls, "--record", code=4)
+    assert "an address given by hand does not answer at all: EmbeddingRunner at http://127.0.0.1:1: no connection" in ran.stderr
+    stable[1] = "http://127.0.0.1:1"
+    green[API].calls["EmbeddingRunner"] = green.addresses["EmbeddingRunner"] = urls[3].partition("=")[2]
+    ran = verify(checked, *urls, *stable, "--record", code=4)
+    assert "does not answer at all: blue at http://127.0.0.1:1: no connection" in ran.stderr
+    assert not checked.path(EVIDENCE).exists()
+
+
+def test_where_no_cluster_can_be_looked_at_nothing_is_asked_first(checked, green: Track, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    ran = verify(checked, *green.urls, "--record", "--live", code=5)
+    assert "there is no cluster to look at" in ran.stderr
+    assert green.requests() == 0
+
+
 def test_an_application_without_checks_is_told_so(fleet, green: Track) -> None:
     ran = verify(fleet, *green.urls)
     assert "note: nothing was asked; say what: `verification: FOLDER` in applications/support-tickets.yaml" in ran.stderr
@@ -196,20 +257,20 @@ def test_the_stable_track_is_verified_by_name(checked, blue: Track) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [
-        (["--url", "127.0.0.1:3000"], 1, "--url: is no address (found '127.0.0.1:3000'); write http://HOST:PORT for the api"),
-        (["--url", "http://a", "--url", "EmbedingRunner=http://b"], 1, "did you mean 'EmbeddingRunner'?"),
+        (["--url", "127.0.0.1:3000"], 2, "--url: is no address (found '127.0.0.1:3000'); write http://HOST:PORT for the api"),
+        (["--url", "http://a", "--url", "EmbedingRunner=http://b"], 2, "did you mean 'EmbeddingRunner'?"),
         (
             ["--url", "http://a", "--stable-url", "EmbeddingRunner=http://b"],
-            1,
+            2,
             "of the stable track only SupportTickets is asked",
         ),
-        (["--stable-url", "http://b"], 1, "--stable-url: goes with --url; give --url too, or neither"),
-        (["--url", "http://a", "--stable-url", "http://b", "--track", "blue"], 1, "there is no other to compare with"),
+        (["--stable-url", "http://b"], 2, "--stable-url: goes with --url; give --url too, or neither"),
+        (["--url", "http://a", "--stable-url", "http://b", "--track", "blue"], 2, "there is no other to compare with"),
         (["--url", "http://a", "--track", "gren"], 4, "there is no such track (found 'gren'); did you mean 'green'?"),
     ],
 )
 def test_addresses_that_are_none_are_told_before_anything_is_asked(checked, arguments: list[str], code: int, error: str) -> None:
-    assert error in verify(checked, *arguments, code=code).stderr
+    assert error in unboxed(verify(checked, *arguments, code=code).stderr)
 
 
 def test_the_checks_as_junit(checked, green: Track, tmp_path: Path) -> None:

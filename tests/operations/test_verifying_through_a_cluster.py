@@ -157,6 +157,15 @@ def test_a_cluster_that_does_not_answer_is_an_error_with_kubectl_s_words(world: 
     assert "the current kubeconfig does not answer: Unable to connect to the server: EOF" in world.verify(code=5).stderr
 
 
+def test_without_a_kubeconfig_it_is_said_what_to_set(world: World) -> None:
+    refused = "The connection to the server localhost:8080 was refused - did you specify the right host or port?"
+    world.kubectl.knows(says={"get": refused})
+    assert (
+        "there is no cluster to look at: kubectl finds none in the current kubeconfig; "
+        "set KUBECONFIG, or name a context of it with --context; or say where it answers: --url"
+    ) in world.verify(code=5).stderr
+
+
 def test_a_way_that_does_not_open_is_an_error_and_the_others_end(world: World) -> None:
     del world.ports["green-embeddingrunner-0"]
     told = world.verify(code=5).stderr

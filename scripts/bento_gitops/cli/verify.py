@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,8 @@ from bento_gitops.cli import console, context
 from bento_gitops.cli.changing import Application, Options, as_document, changing, told, who
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from bento_gitops.observing.replay import Latency
     from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.operations.replaying import Replayed
@@ -72,7 +75,7 @@ def verify(
     if options.as_json:
         document: dict[str, Any] = as_document(carried, options) if carried else {"target": target.strip("/")}
         console.document({**document, "verification": _run_document(run)} if run else document)
-    if (run is not None and run.failed) or (carried is not None and not carried.decision.good):
+    if (run is not None and (run.failed or run.blind)) or (carried is not None and not carried.decision.good):
         raise typer.Exit(4)
 
 
@@ -81,11 +84,33 @@ def _run(
 ) -> Run:
     from dataclasses import replace
 
+    from bento_gitops.operations.deciding import opened
+    from bento_gitops.operations.observe import Eyes, require_cluster
     from bento_gitops.operations.verifying import Ways, run
 
     # What is observed now is looked at when the change is decided; the run needs none of it.
     request = replace(options.request(target), observation=None)
-    return run(options.tree(), request, track, Ways(url or (), stable_url or (), options.context), times=times)
+    tree = options.tree()
+    if options.live:
+        # What cannot be looked at is told before minutes of requests; the change looks anew.
+        require_cluster(opened(tree, request), Eyes(options.context, options.prometheus, request.by))
+    with _usage():
+        return run(tree, request, track, Ways(url or (), stable_url or (), options.context), times=times)
+
+
+@contextmanager
+def _usage() -> Generator[None]:
+    """What is wrong with options ends as all wrong usage does."""
+    from bento_gitops.operations.reaching import WrongOptions
+
+    try:
+        yield
+    except WrongOptions as error:
+        options = dict.fromkeys(problem.place.file for problem in error.problems)
+        if len(options) > 1:
+            raise typer.BadParameter("; ".join(map(str, error.problems))) from None
+        said = [str(problem).removeprefix(f"{problem.place}: ") for problem in error.problems]
+        raise typer.BadParameter("; ".join(said), param_hint=next(iter(options))) from None
 
 
 def _write_junit(file: Path, run: Run) -> None:
@@ -108,16 +133,21 @@ def _told_run(run: Run) -> None:
     passed = len(run.looked) - len(run.failed)
     said = [f"{passed} passed", f"{len(run.failed)} failed", *([f"{unlooked} not looked at"] if unlooked else [])]
     console.line(f"{', '.join(said)}; {run.requests} requests", "red" if run.failed else "")
-    if not run.requests:
+    if run.begin_with is not None and len(run.failed) > 1:
+        console.line(f"begin with: {run.begin_with.name}: {run.begin_with.found}", "red")
+    if not run.checks:
         application = run.target.partition("/")[2]
         console.note(f"note: nothing was asked; say what: `verification: FOLDER` in applications/{application}.yaml")
+    elif run.entry in run.unreached:
+        console.note(f"note: none of {run.checks} checks was asked; say where {run.entry} answers: --url http://...")
 
 
 def _run_document(run: Run) -> dict[str, object]:
     return {
         "track": run.track,
         "bundle": run.bundle,
-        "passed": not run.failed,
+        "passed": not run.failed and not run.blind,
+        "begin_with": run.begin_with.name if run.begin_with else None,
         "requests": run.requests,
         "checks": [
             {"name": one.name, "outcome": one.outcome, "seconds": one.seconds, "found": one.found} for one in run.outcomes
@@ -129,8 +159,8 @@ def replay(
     target: Application,
     file: Annotated[Path, typer.Argument(metavar="FILE", help='JSON lines: {"method", "path", "body"}.')],
     rate: Annotated[float, typer.Option(help="Requests a second to each track, 50 at most.")] = 5,
-    seconds: Annotated[
-        float | None, typer.Option("--for", metavar="SECONDS", help="Go round so long; without it each request is sent once.")
+    lasting: Annotated[
+        str | None, typer.Option("--for", metavar="LENGTH", help="Go round so long, like 90s or 10m; without it once.")
     ] = None,
     track: Track = None,
     url: Url = None,
@@ -151,20 +181,38 @@ def replay(
     from bento_gitops.operations.verifying import Ways
     from bento_gitops.repository.files import WorkingTree
 
+    wrong = [pointer for pointer in ignore or () if not pointer.startswith("/")]
+    if wrong:
+        raise typer.BadParameter(f"begins with a slash: /{wrong[0]} (found '{wrong[0]}')", param_hint="--ignore")
+    seconds = _seconds(lasting)
     requests = requests_in(file)
     request = Request(target.strip("/"), datetime.now(UTC), who())
     compared = Comparison(tolerance, tuple(ignore or ()))
     ways = Ways(url or (), stable_url or (), kubernetes)
-    replayed = replay(
-        WorkingTree(context.root), request, requests, track, ways, Pace(rate, seconds), compared, _progress(quiet=as_json)
-    )
+    pace = Pace(rate, seconds)
+    with _usage():
+        replayed = replay(WorkingTree(context.root), request, requests, track, ways, pace, compared, _progress(quiet=as_json))
     found = latencies(compared)
     if as_json:
         console.document(_replay_document(replayed, found))
     else:
         _told_replay(replayed, found)
-    if compared.worse:
+    if compared.worse or not compared.own.seconds:
         raise typer.Exit(4)
+
+
+def _seconds(lasting: str | None) -> float | None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from bento_gitops.model.base import Duration, length
+
+    if lasting is None:
+        return None
+    try:
+        TypeAdapter(Duration).validate_python(lasting)
+    except ValidationError:
+        raise typer.BadParameter(f"say how long, like 90s or 10m (found '{lasting}')", param_hint="--for") from None
+    return length(lasting).total_seconds()
 
 
 def _progress(*, quiet: bool) -> Callable[[int, int], None]:
@@ -179,6 +227,7 @@ def _told_replay(replayed: Replayed, found: list[Latency]) -> None:
     compared, own, stable = replayed.compared, replayed.compared.own, replayed.compared.stable
     console.line(f"{replayed.target}: {replayed.track} against {replayed.stable}, {compared.pairs} requests each", "bold")
     rows = [
+        ["statuses", _statuses(own.statuses), f"stable: {_statuses(stable.statuses)}"],
         ["same status", f"{compared.same_status} of {compared.pairs}", ""],
         ["same answer", f"{compared.same} of {compared.pairs}", ""],
         ["failed", f"{own.failed} of {own.requests}", f"stable: {stable.failed} of {stable.requests}"],
@@ -188,13 +237,21 @@ def _told_replay(replayed: Replayed, found: list[Latency]) -> None:
         rows.append(["latency", "", "no two good answers of both to compare"])
     console.table(["WHAT", replayed.track.upper(), ""], rows)
     for place, number in compared.differing.most_common(10):
-        console.line(f"  differs: {place} in {number} of {compared.pairs}")
-    for example in compared.examples:
-        console.line(f"  {example}")
+        console.line(f"  differs: {place} in {number} of {compared.pairs}; {compared.examples[place]}")
+    for note in replayed.notes:
+        console.note(f"note: {note}")
     if any(one.difference is None or not one.certain for one in found):
-        console.note("note: too few requests to say all of it; more lines, or --for SECONDS, narrow the intervals")
+        console.note("note: too few requests to say all of it; more lines, or --for LENGTH, narrow the intervals")
     if compared.worse:
         console.line(f"{replayed.track} failed {compared.worse} requests that {replayed.stable} answered", "red")
+    for name, side in ((replayed.track, own), (replayed.stable, stable)):
+        if not side.seconds:
+            console.line(f"{name} gave no good answer (2xx): nothing that users get was compared", "red")
+
+
+def _statuses(counted: Counter[str]) -> str:
+    """The most frequent first."""
+    return ", ".join(f"{status}: {number}" for status, number in counted.most_common())
 
 
 def _replay_document(replayed: Replayed, found: list[Latency]) -> dict[str, object]:
@@ -204,12 +261,14 @@ def _replay_document(replayed: Replayed, found: list[Latency]) -> dict[str, obje
         "track": replayed.track,
         "stable": replayed.stable,
         "requests": compared.pairs,
+        "statuses": {"track": dict(compared.own.statuses), "stable": dict(compared.stable.statuses)},
         "same_status": compared.same_status,
         "same_answer": compared.same,
         "failed": {"track": compared.own.failed, "stable": compared.stable.failed},
         "failed_where_stable_answered": compared.worse,
         "differing": dict(compared.differing.most_common()),
         "examples": compared.examples,
+        "notes": list(replayed.notes),
         "latency": [
             {
                 "quantile": one.name,

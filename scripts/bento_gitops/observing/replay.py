@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.observing.answers import Answered
 from bento_gitops.observing.expectations import NOWHERE, alike, document_of, shown
+from bento_gitops.observing.payloads import few
 from bento_gitops.observing.statistics import Interval, difference_of_quantiles
 
 FEWEST = 20
@@ -21,7 +22,6 @@ FEWEST = 20
 FEWEST_FOR_P95 = 60
 _KEYS = ("method", "path", "body")
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_EXAMPLES = 5
 _SEED = 1
 """The same requests and times give the same report."""
 _NARROW = 0.1
@@ -56,7 +56,7 @@ def recorded(data: bytes, file: str) -> list[Recorded]:
     if not found and not problems:
         problems.append(Problem(Place(file), "", "has no requests", "", f"write one JSON object a line: {_LIKE}"))
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(few(problems))
     return found
 
 
@@ -100,10 +100,13 @@ class Side:
     """5xx, 429, no answer."""
     seconds: list[float] = field(default_factory=list[float])
     """Of the good ones."""
+    statuses: Counter[str] = field(default_factory=Counter[str])
+    """How many answers had which status; of those that did not come, why."""
 
     def add(self, answered: Answered) -> None:
         self.requests += 1
         self.failed += answered.failed
+        self.statuses[_status(answered)] += 1
         if answered.good:
             self.seconds.append(answered.seconds)
 
@@ -124,7 +127,8 @@ class Comparison:
     """Pairs where the track failed and stable did not."""
     differing: Counter[str] = field(default_factory=Counter[str])
     """By place in the answer, the pairs that differ there."""
-    examples: list[str] = field(default_factory=list[str])
+    examples: dict[str, str] = field(default_factory=dict[str, str])
+    """By such a place, the first pair that differs there, for people."""
 
     @property
     def pairs(self) -> int:
@@ -139,38 +143,57 @@ class Comparison:
                 self.same_status += 1
                 found = self._differing(pair)
             else:
-                found = [f"status {_status(pair.own)}, stable {_status(pair.stable)}"]
+                found = {f"status {_status(pair.own)}, stable {_status(pair.stable)}": ""}
             self.same += not found
-            self.differing.update(found)
-            if found and len(self.examples) < _EXAMPLES:
-                self.examples.append(f"line {pair.request.line}: {'; '.join(found[:3])}")
+            self.differing.update(found.keys())
+            for place, said in found.items():
+                self.examples.setdefault(place, f"line {pair.request.line}{': ' if said else ''}{said}")
 
-    def _differing(self, pair: Pair) -> list[str]:
+    def _differing(self, pair: Pair) -> dict[str, str]:
+        """By place, what the two say there."""
         one, other = document_of(pair.own), document_of(pair.stable)
         if one is NOWHERE or other is NOWHERE:
-            return [] if pair.own.body == pair.stable.body else ["an answer that is no JSON"]
-        places = dict.fromkeys(differences(cast(JsonValue, one), cast(JsonValue, other), self.tolerance))
-        return [place for place in places if not any(_covers(pattern, place) for pattern in self.ignored)]
+            return {} if pair.own.body == pair.stable.body else {"an answer that is no JSON": ""}
+        found: dict[str, str] = {}
+        for difference in differences(cast(JsonValue, one), cast(JsonValue, other), self.tolerance):
+            if not any(_covers(pattern, difference.place) for pattern in self.ignored):
+                found.setdefault(difference.place, difference.says)
+        return found
 
 
 def _status(answered: Answered) -> str:
-    return str(answered.status) if answered.status else "none"
+    return str(answered.status) if answered.status else f"none ({answered.trouble})"
 
 
-def differences(one: JsonValue, other: JsonValue, tolerance: float, at: str = "") -> Iterator[str]:
-    """Where two answers differ, as JSON pointers with * for the places in lists."""
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A place where two answers differ."""
+
+    place: str
+    """A JSON pointer with * for the places in lists."""
+    says: str
+    """What each has there; in a list, at which place of it."""
+
+
+def differences(one: JsonValue, other: JsonValue, tolerance: float, at: str = "", exactly: str = "") -> Iterator[Difference]:
+    """Where two answers differ; `at` and `exactly`: where they lie themselves, with * for places in lists and without."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in [*one, *(key for key in other if key not in one)]:
-            place = f"{at}/{key.replace('~', '~0').replace('/', '~1')}"
+            step = f"/{key.replace('~', '~0').replace('/', '~1')}"
             if key in one and key in other:
-                yield from differences(one[key], other[key], tolerance, place)
+                yield from differences(one[key], other[key], tolerance, at + step, exactly + step)
             else:
-                yield place
+                said = f"{shown(one[key])}, and stable has none" if key in one else f"none, stable {shown(other[key])}"
+                yield _difference(at + step, exactly + step, said)
     elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for mine, theirs in zip(one, other, strict=True):
-            yield from differences(mine, theirs, tolerance, f"{at}/*")
+        for index, (mine, theirs) in enumerate(zip(one, other, strict=True)):
+            yield from differences(mine, theirs, tolerance, f"{at}/*", f"{exactly}/{index}")
     elif not alike(one, other, tolerance):
-        yield at or "the whole answer"
+        yield _difference(at or "the whole answer", exactly, f"{shown(one)}, stable {shown(other)}")
+
+
+def _difference(place: str, exactly: str, said: str) -> Difference:
+    return Difference(place, f"{exactly}: {said}" if "*" in place else said)
 
 
 def _covers(pattern: str, place: str) -> bool:

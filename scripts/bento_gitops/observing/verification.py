@@ -23,6 +23,10 @@ from bento_gitops.observing.exposition import Series, series
 _PROBES = frozenset({"/readyz", "/livez", "/healthz", "/metrics", "/schema.json", "/docs.json", "/"})
 _REQUESTS = re.compile(r"bentoml_\w*request_total")
 _TRACK, _BUNDLE = "x-bento-track", "x-bento-bundle"
+_FEWEST_FOR_P95 = 10
+"""Good answers below which the slowest of them says nothing of 95 in 100."""
+_CAUSES = ("ready", "bundle", "model", "dependency", "answer")
+"""Kinds of checks, the cause before what comes of it."""
 _MISSING_DEPENDS = "its caller runs it in its own process (is --depends missing?), or no check needs it"
 
 
@@ -35,6 +39,20 @@ class Component:
     routes: frozenset[str] = frozenset()
     called: bool = False
     """Another component depends on it, and asks it over the network."""
+    needs: frozenset[str] = frozenset()
+    """The components that it asks over the network: BentoML calls it ready only while they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stable:
+    """What the track beside it should be."""
+
+    track: str
+    bundle: str
+    bento: str
+    """The Bento's own name:version."""
+    entry: str
+    """The service that is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ class Subject:
     components: tuple[Component, ...]
     p95: float | None = None
     """Seconds: the application's objective."""
+    stable: Stable | None = None
+    """None: it is the stable track itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +93,8 @@ class Seen:
     """By check: the answer of each round. The first round is a pod's warming up, too."""
     stable: Mapping[str, Answered] | None = None
     """By check, the stable track's answer. None: there is no other track, or nobody asked it."""
+    stable_metrics: Sequence[Answered] = ()
+    """Of each address of the stable track's api."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +118,23 @@ def verified(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> tuple
         *(_model(one, seen) for one in subject.components),
         *(_dependency(one, seen, answers) for one in subject.components if one.called),
         *(_answer(name, check, seen.answers.get(name, ())) for name, check in checks.items()),
-        *_same(checks, seen),
+        *_same(subject, checks, seen),
         *_latencies(subject, checks, seen),
     )
+
+
+def begin_with(subject: Subject, outcomes: Iterable[Checked]) -> Checked | None:
+    """The failure to look at first, of several: what is not the bundle, then the component that needs none of the broken ones."""
+    failed = [one for one in outcomes if one.outcome == "failed"]
+    broken = {one.name for one in failed}
+    needs = {one.service: one.needs for one in subject.components}
+
+    def rank(one: Checked) -> tuple[bool, int, bool]:
+        kind, _, service = one.name.partition("/")
+        order = _CAUSES.index(kind) if kind in _CAUSES else len(_CAUSES)
+        return not one.contradicts, order, any(f"{kind}/{other}" in broken for other in needs.get(service, ()))
+
+    return min(failed, key=rank, default=None)
 
 
 def other_bento(outcomes: Iterable[Checked]) -> list[str]:
@@ -142,30 +178,33 @@ def _bundle(one: Component, subject: Subject, seen: Seen) -> Checked:
     name, looked = f"bundle/{one.service}", seen.components.get(one.service)
     if looked is None:
         return _unknown(name)
-    told = _told_by_the_router(one, subject, seen)
+    answers = [answered for rounds in seen.answers.values() for answered in rounds] if one.role == "api" else []
+    told = against(looked.after, subject.bento, answers, subject.track, subject.bundle)
     silent = _silent(looked.after, looked)
-    bentos = {bento for text in _texts(looked.after) for bento in _bentos(series(text))}
-    others = sorted(bentos - {subject.bento})
-    if others or told:
-        found = "; ".join([*(f"it runs {other}, not {subject.bento}" for other in others), *told])
-        return Checked(name, "failed", found, contradicts=True)
+    if told:
+        return Checked(name, "failed", "; ".join(told), contradicts=True)
     if silent:
         return Checked(name, "failed", silent)
-    if not bentos:
+    if not names_a_bento(looked.after):
         return Checked(name, "not looked", "its metrics have no series yet that names its Bento")
     return Checked(name, "passed", subject.bento)
 
 
-def _told_by_the_router(one: Component, subject: Subject, seen: Seen) -> list[str]:
-    """What the router's own headers say against the track or the bundle."""
-    if one.role != "api":
-        return []
-    answered = [answered for rounds in seen.answers.values() for answered in rounds]
-    return sorted(
+def against(metrics: Sequence[Answered], bento: str, answers: Iterable[Answered], track: str, bundle: str) -> list[str]:
+    """What says that another Bento, bundle or track answered: a component's metrics, and the headers of a router."""
+    others = sorted({found for text in _texts(metrics) for found in _bentos(series(text))} - {bento})
+    answered = list(answers)
+    told = sorted(
         f"the answer is of {what} {said}, not {wanted}"
-        for what, header, wanted in (("track", _TRACK, subject.track), ("bundle", _BUNDLE, subject.bundle))
+        for what, header, wanted in (("track", _TRACK, track), ("bundle", _BUNDLE, bundle))
         for said in {answer.headers.get(header, wanted) for answer in answered} - {wanted}
     )
+    return [*(f"it runs {other}, not {bento}" for other in others), *told]
+
+
+def names_a_bento(metrics: Sequence[Answered]) -> bool:
+    """Whether metrics tell which Bento a component is."""
+    return any(True for text in _texts(metrics) for _ in _bentos(series(text)))
 
 
 def _bentos(found: Iterable[Series]) -> Iterator[str]:
@@ -194,8 +233,8 @@ def _model(one: Component, seen: Seen) -> Checked:
     name, looked = f"model/{one.service}", seen.components.get(one.service)
     if looked is None:
         return _unknown(name)
-    if not looked.addresses or any(answered.status != 200 for answered in looked.ready):
-        return Checked(name, "failed", "not ready: it is not loaded")
+    if not _is_ready(looked):
+        return Checked(name, "failed", f"not ready: {_why_not_ready(one, looked, seen)}")
     if one.role == "api":
         good = sum(answered.good for rounds in seen.answers.values() for answered in rounds)
         bad = 0  # its errors may be those of a runner; whichever it is, its answers fail
@@ -210,6 +249,24 @@ def _model(one: Component, seen: Seen) -> Checked:
     if bad:
         return Checked(name, "failed", f"ready, and every one of {bad} requests failed")
     return Checked(name, "not looked", "ready; no good answer of it yet")
+
+
+def _is_ready(looked: Looked) -> bool:
+    return bool(looked.addresses) and all(answered.status == 200 for answered in looked.ready)
+
+
+def _why_not_ready(one: Component, looked: Looked, seen: Seen) -> str:
+    """BentoML's /readyz asks those that a component needs, so its own model may be loaded all the same."""
+    if not looked.addresses:
+        return "it has no running pod"
+    if any(answered.status == 0 for answered in looked.ready):
+        return "it does not answer"
+    others = {service: seen.components.get(service) for service in sorted(one.needs)}
+    broken = [service for service, other in others.items() if other is not None and not _is_ready(other)]
+    if broken:
+        return f"a runner that it needs is not ({', '.join(broken)})"
+    unseen = [service for service, other in others.items() if other is None]
+    return f"it is not loaded, or a runner is not ready ({', '.join(unseen)})" if unseen else "it is not loaded"
 
 
 def _counts(metrics: str, routes: frozenset[str]) -> dict[tuple[str, str], float]:
@@ -259,16 +316,33 @@ def _answer(name: str, check: Check, rounds: Sequence[Answered]) -> Checked:
     return Checked(name, "passed", f"{check.expect.status}, as expected{times}", rounds[0].seconds)
 
 
-def _same(checks: Mapping[str, Check], seen: Seen) -> Iterator[Checked]:
-    for name, check in checks.items():
-        if check.compare is None or seen.stable is None:
+def _same(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> Iterator[Checked]:
+    """With stable's answers, and first whether they are: a track that is compared with itself is always the same."""
+    compared = {name: check.compare for name, check in checks.items() if check.compare is not None}
+    if seen.stable is None or subject.stable is None or not compared:
+        return
+    stable = _stable(subject.stable, seen, seen.stable)
+    yield stable
+    for name, compare in compared.items():
+        if stable.contradicts:
+            yield Checked(f"same/{name}", "not looked", f"what answered as {subject.stable.track} is something else")
             continue
         rounds, other = seen.answers.get(name, ()), seen.stable.get(name)
         if not rounds or other is None:
             yield Checked(f"same/{name}", "not looked", "one of the two was not asked")
             continue
-        found = differences(check.compare, rounds[0], other)
+        found = differences(compare, rounds[0], other)
         yield Checked(f"same/{name}", "failed" if found else "passed", "; ".join(found) or "as stable answers")
+
+
+def _stable(stable: Stable, seen: Seen, answers: Mapping[str, Answered]) -> Checked:
+    name = f"stable/{stable.entry}"
+    told = against(seen.stable_metrics, stable.bento, answers.values(), stable.track, stable.bundle)
+    if told:
+        return Checked(name, "failed", "; ".join(told), contradicts=True)
+    if names_a_bento(seen.stable_metrics):
+        return Checked(name, "passed", stable.bento)
+    return Checked(name, "not looked", "its metrics do not tell which Bento it is")
 
 
 def _latencies(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> Iterator[Checked]:
@@ -289,14 +363,16 @@ def _latencies(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> Ite
         late = middle > within
         found = f"{_ms(middle)}{' in the middle' if len(times) > 1 else ''}, {'more than' if late else 'within'} {_ms(within)}"
         yield Checked(f"latency/{name}", "failed" if late else "passed", found, middle)
-    every = sorted(time for times in right.values() for time in times)
+    # What users wait for is a good answer; that a refusal comes fast, as a check expects it, says nothing.
+    every = sorted(time for name, times in right.items() for time in times if 200 <= checks[name].expect.status < 300)
     if subject.p95 is not None and checks:
-        if not every:
-            yield Checked("latency/p95", "not looked", "no answer was as expected")
+        if len(every) < _FEWEST_FOR_P95:
+            said = f"{len(every)} good answers whose time counts; it takes {_FEWEST_FOR_P95}: more with --times"
+            yield Checked("latency/p95", "not looked", said)
             return
         slow = every[math.ceil(0.95 * len(every)) - 1]
         late = slow > subject.p95
-        found = f"{_ms(slow)} of {len(every)} requests, {'more than' if late else 'within'} slo.p95 {_ms(subject.p95)}"
+        found = f"{_ms(slow)} of {len(every)} good answers, {'more than' if late else 'within'} slo.p95 {_ms(subject.p95)}"
         yield Checked("latency/p95", "failed" if late else "passed", found, slow)
 
 

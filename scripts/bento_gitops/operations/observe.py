@@ -43,17 +43,8 @@ def look(situation: Situation, eyes: Eyes) -> Look:
     A Prometheus that does not answer is a note. Raises ToolFailed where the cluster does not answer, Refused where it has
     nothing of the application, or is another environment's.
     """
-    from bento_gitops.tools.cluster import opened
-
-    release = situation.release
-    environment = situation.environment.value
-    if release is None:
-        wrong = "nothing of this application runs here, so there is nothing to look at"
-        raise Refused([Problem(Place(situation.file), "observe", wrong, "", f"bento-gitops promote {situation.target} TAG")])
-    application = situation.target.application
-    cluster = opened(eyes.context)
-    seen = cluster.seen(environment.namespace, application, environment.routing.controller)
-    _require_this_one(seen, situation, cluster.name)
+    release, seen = _objects(situation, eyes)
+    environment, application = situation.environment.value, situation.target.application
     tracks = observed_tracks(seen, _services(situation, release))
     now = datetime.now(UTC)
     measured, rates, notes = _measured(situation, release, eyes, now)
@@ -74,6 +65,26 @@ def look(situation: Situation, eyes: Eyes) -> Look:
         ),
         tuple(notes),
     )
+
+
+def require_cluster(situation: Situation, eyes: Eyes) -> None:
+    """Raises what `look` raises, before anything that takes longer is begun."""
+    _objects(situation, eyes)
+
+
+def _objects(situation: Situation, eyes: Eyes) -> tuple[Release, Seen]:
+    """The release, and its objects in the cluster."""
+    from bento_gitops.tools.cluster import opened
+
+    release = situation.release
+    environment = situation.environment.value
+    if release is None:
+        wrong = "nothing of this application runs here, so there is nothing to look at"
+        raise Refused([Problem(Place(situation.file), "observe", wrong, "", f"bento-gitops promote {situation.target} TAG")])
+    cluster = opened(eyes.context)
+    seen = cluster.seen(environment.namespace, situation.target.application, environment.routing.controller)
+    _require_this_one(seen, situation, cluster.name)
+    return release, seen
 
 
 def _measured(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bento_gitops.checking.objects import Map, as_text, get, labels_of, maps
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.names import object_name
-from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, ToolFailed, did_you_mean
 from bento_gitops.observing.live import APPLICATION, ENVIRONMENT, TRACK
 from bento_gitops.operations.situation import Situation
 from bento_gitops.tools import binaries, kubectl
@@ -17,6 +17,10 @@ from bento_gitops.tools import binaries, kubectl
 MOST = 4
 """Pods of a component that are looked at: each takes a process here."""
 _PORT = 3000
+
+
+class WrongOptions(InvalidInput):
+    """What is wrong is what was typed after the command, and no file: the place of each problem is an option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Reached:
 def named(option: str, given: Sequence[str], bundle: Bundle) -> dict[str, Reached]:
     """By service, the addresses that were given as URL (the api's) or SERVICE=URL.
 
-    Raises InvalidInput with all that is wrong with them.
+    Raises WrongOptions with all that is wrong with them.
     """
     found: dict[str, list[str]] = {}
     problems: list[Problem] = []
@@ -47,7 +51,7 @@ def named(option: str, given: Sequence[str], bundle: Bundle) -> dict[str, Reache
         else:
             found.setdefault(service, []).append(address.rstrip("/"))
     if problems:
-        raise InvalidInput(problems)
+        raise WrongOptions(problems)
     return {service: Reached(tuple(dict.fromkeys(addresses))) for service, addresses in found.items()}
 
 
@@ -61,7 +65,10 @@ def forwarded(situation: Situation, track: str, services: Sequence[str], context
     program = binaries.find("kubectl")
     namespace = situation.environment.value.namespace
     selector = f"{APPLICATION}={situation.target.application},{TRACK}={track}"
-    live = kubectl.objects(program, "services", namespace, selector, context)
+    try:
+        live = kubectl.objects(program, "services", namespace, selector, context)
+    except kubectl.NoCluster as error:
+        raise ToolFailed(f"{error}; or say where it answers: --url") from None
     by_name = {as_text(get(one, "metadata", "name")): one for one in live}
     names = {service: object_name(situation.target.application, track, service) for service in services}
     _require_this_one(situation, names, by_name, context)

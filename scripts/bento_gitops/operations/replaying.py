@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from bento_gitops.model.base import duration
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused
-from bento_gitops.observing.answers import Asked
+from bento_gitops.observing.answers import Answered, Asked
 from bento_gitops.observing.replay import Comparison, Pair, Recorded, recorded
+from bento_gitops.observing.verification import Stable, against, names_a_bento
 from bento_gitops.operations.deciding import Request, opened
-from bento_gitops.operations.verifying import TRACK_HEADER, Ways, chosen, reached
+from bento_gitops.operations.reaching import Reached, WrongOptions
+from bento_gitops.operations.verifying import TRACK_HEADER, Ways, chosen, metrics_of, reached, stable_of
 from bento_gitops.repository.files import Tree
 from bento_gitops.tools import http
 
@@ -41,6 +45,8 @@ class Replayed:
     requests: int
     """In the file."""
     compared: Comparison
+    notes: tuple[str, ...] = ()
+    """What is to be known of it."""
 
 
 def requests_in(file: Path) -> list[Recorded]:
@@ -53,18 +59,17 @@ def requests_in(file: Path) -> list[Recorded]:
 
 
 def number_of(requests: int, pace: Pace) -> int:
-    """How many requests each track gets. Raises InvalidInput for more than is right to send."""
+    """How many requests each track gets. Raises WrongOptions for more than is right to send."""
     if not 0 < pace.rate <= FASTEST:
-        wrong = f"a replay sends up to {FASTEST:g} requests a second"
-        raise InvalidInput([Problem(Place("--rate"), "", wrong, f"{pace.rate:g}", "a load test is another thing")])
+        wrong = f"a replay sends up to {FASTEST:g} requests a second, and more than none"
+        raise WrongOptions([Problem(Place("--rate"), "", wrong, f"{pace.rate:g}", "a load test is another thing")])
     if pace.seconds is not None and not 0 < pace.seconds <= LONGEST:
-        raise InvalidInput(
-            [Problem(Place("--for"), "", f"a replay lasts up to {LONGEST:.0f} s", f"{pace.seconds:g}", "say less")]
-        )
+        wrong = f"a replay lasts {LONGEST / 60:.0f}m at most, and more than no time"
+        raise WrongOptions([Problem(Place("--for"), "", wrong, duration(timedelta(seconds=pace.seconds)), "say 90s or 5m")])
     number = requests if pace.seconds is None else max(1, math.floor(pace.seconds * pace.rate))
     if number / pace.rate > LONGEST:
         wrong = f"{requests} requests at {pace.rate:g} a second take more than {LONGEST:.0f} s"
-        raise InvalidInput([Problem(Place("--rate"), "", wrong, "", "say a higher --rate, or how long: --for 600")])
+        raise WrongOptions([Problem(Place("--rate"), "", wrong, "", "say a higher --rate, or how long: --for 10m")])
     return number
 
 
@@ -91,8 +96,12 @@ def replay(
         todo = "promote a candidate, or name another track: --track"
         raise Refused([Problem(Place(situation.file), "replay", f"{name} is the stable track itself", "", todo)])
     if ways.urls and not ways.stable_urls:
-        raise InvalidInput([Problem(Place("--stable-url"), "", "is missing", "", "say where the stable track answers")])
-    entry = situation.bundle(release.tracks[name].bundle).entry
+        raise WrongOptions([Problem(Place("--stable-url"), "", "is missing", "", "say where the stable track answers")])
+    bundle = situation.bundle(release.tracks[name].bundle)
+    entry = bundle.entry
+    candidate = Stable(name, bundle.tag, bundle.bento, entry)
+    beside = stable_of(situation, release)
+    place = Place(situation.file)
     with reached(situation, release, name, ways, runners=False) as (own, stable):
         here = own[entry].addresses if entry in own else ()
         there = stable.addresses if stable else ()
@@ -101,11 +110,37 @@ def replay(
             raise Refused(
                 [Problem(Place(situation.file), "replay", f"{missing} has no running pod", "", "wait until it is ready")]
             )
+        ways_there = ((candidate, own[entry]), (beside, stable))
+        notes = tuple(note for track, ways in ways_there if ways for note in _require_bundle(track, ways, place))
         for begin in range(0, number, _AT_A_TIME):
             part = [requests[place % len(requests)] for place in range(begin, min(begin + _AT_A_TIME, number))]
-            compared.add(_sent(part, (name, here), (release.stable, there), pace.rate))
+            pairs = _sent(part, (name, here), (release.stable, there), pace.rate)
+            _require_tracks([(candidate, [pair.own for pair in pairs]), (beside, [pair.stable for pair in pairs])], place)
+            compared.add(pairs)
             progress(begin + len(part), number)
-    return Replayed(str(situation.target), name, release.stable, len(requests), compared)
+    return Replayed(str(situation.target), name, release.stable, len(requests), compared, notes)
+
+
+def _require_bundle(track: Stable, ways: Reached, place: Place) -> list[str]:
+    """What cannot be told of a track. Raises Refused where another Bento is at its addresses, before anything is sent."""
+    metrics = metrics_of(ways, track.track)
+    _refuse(track, against(metrics, track.bento, metrics, track.track, track.bundle), place)
+    if names_a_bento(metrics):
+        return []
+    troubles = "; ".join(dict.fromkeys(one.trouble or f"/metrics answers {one.status}" for one in metrics))
+    return [f"nobody knows whether {track.track} is bundle {track.bundle}: its metrics name no Bento ({troubles})"]
+
+
+def _require_tracks(answers: Sequence[tuple[Stable, Sequence[Answered]]], place: Place) -> None:
+    """Raises Refused where a router says that the answers are of another track or bundle."""
+    for track, found in answers:
+        _refuse(track, against((), track.bento, found, track.track, track.bundle), place)
+
+
+def _refuse(track: Stable, told: Sequence[str], place: Place) -> None:
+    if told:
+        wrong = f"what answers as {track.track} is not its bundle {track.bundle}"
+        raise Refused([Problem(place, "replay", wrong, "; ".join(told), "are the addresses swapped? nothing is compared")])
 
 
 def _sent(part: Sequence[Recorded], own: tuple[str, Sequence[str]], stable: tuple[str, Sequence[str]], rate: float) -> list[Pair]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,15 +11,26 @@ from bento_gitops.layers.merging import value_at
 from bento_gitops.layers.resolving import role_of
 from bento_gitops.model.base import timestamp
 from bento_gitops.model.evidence import Observation, ObservedTrack, Verification
-from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
+from bento_gitops.model.problem import Place, Problem, Refused, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.verification import Check
 from bento_gitops.observing.answers import Answered, Asked
 from bento_gitops.observing.expectations import misses
-from bento_gitops.observing.verification import Checked, Component, Looked, Seen, Subject, is_the_bundle, other_bento, verified
+from bento_gitops.observing.verification import (
+    Checked,
+    Component,
+    Looked,
+    Seen,
+    Stable,
+    Subject,
+    begin_with,
+    is_the_bundle,
+    other_bento,
+    verified,
+)
 from bento_gitops.operations.deciding import Request, opened
 from bento_gitops.operations.observe import ran_by
-from bento_gitops.operations.reaching import Reached, forwarded, named
+from bento_gitops.operations.reaching import Reached, WrongOptions, forwarded, named
 from bento_gitops.operations.situation import Situation
 from bento_gitops.repository.files import Tree
 from bento_gitops.tools import http
@@ -59,6 +70,14 @@ class Run:
     """Of those, how many got an answer."""
     at: datetime
     """When it began."""
+    checks: int
+    """That the application has."""
+    begin_with: Checked | None
+    """The failure to look at first."""
+    unreached: tuple[str, ...]
+    """Components of the track that nobody knew how to reach."""
+    silent: tuple[str, ...]
+    """Addresses given by hand at which nothing answers, and why: perhaps there is nothing of the bundle at all."""
 
     @property
     def failed(self) -> list[str]:
@@ -68,6 +87,11 @@ class Run:
     def looked(self) -> list[Checked]:
         """The checks that found something out."""
         return [one for one in self.outcomes if one.outcome != "not looked"]
+
+    @property
+    def blind(self) -> bool:
+        """Nothing was found out, or nothing of what the application must answer."""
+        return not self.looked or (self.checks > 0 and not self.requests)
 
 
 def run(tree: Tree, request: Request, track: str | None, ways: Ways, *, times: int) -> Run:
@@ -81,7 +105,7 @@ def run(tree: Tree, request: Request, track: str | None, ways: Ways, *, times: i
     checks = situation.fleet.checks(situation.target.application)
     subject = _subject(situation, release, name)
     with reached(situation, release, name, ways) as (own, stable):
-        seen = _seen(subject, checks, own, stable, release.stable, times)
+        seen = _seen(subject, checks, own, stable, times)
     outcomes = verified(subject, checks, seen)
     answers = [answered for rounds in seen.answers.values() for answered in rounds]
     return Run(
@@ -93,7 +117,22 @@ def run(tree: Tree, request: Request, track: str | None, ways: Ways, *, times: i
         len(answers),
         sum(answered.status != 0 for answered in answers),
         request.now,
+        len(checks),
+        begin_with(subject, outcomes),
+        tuple(one.service for one in subject.components if one.service not in seen.components),
+        tuple(_without_answer(subject, seen, stable)) if ways.urls else (),
     )
+
+
+def _without_answer(subject: Subject, seen: Seen, stable: Reached | None) -> Iterator[str]:
+    for service, looked in seen.components.items():
+        for address, ready, metrics in zip(looked.addresses, looked.ready, looked.after, strict=True):
+            if not ready.status and not metrics.status:
+                yield f"{service} at {address}: {ready.trouble}"
+    if stable is not None and subject.stable is not None:
+        for address, metrics in zip(stable.addresses, seen.stable_metrics, strict=True):
+            if not metrics.status and not any(answered.status for answered in (seen.stable or {}).values()):
+                yield f"{subject.stable.track} at {address}: {metrics.trouble}"
 
 
 def chosen(situation: Situation, track: str | None) -> tuple[Release, str]:
@@ -115,23 +154,27 @@ def reached(
 ) -> Generator[tuple[Mapping[str, Reached], Reached | None]]:
     """The components of a track (or its api alone), and the api of the stable one where that is another and can be reached.
 
-    Raises InvalidInput with what is wrong with the addresses, else as `forwarded` does.
+    Raises WrongOptions with what is wrong with the addresses, else as `forwarded` does.
     """
     other = release.stable != track
     bundle = situation.bundle(release.tracks[track].bundle)
     stable = situation.bundle(release.tracks[release.stable].bundle)
     if ways.stable_urls and not other:
         wrong, todo = f"{track} is the stable track: there is no other to compare with", "leave --stable-url out"
-        raise InvalidInput([Problem(Place("--stable-url"), "", wrong, "", todo)])
+        raise WrongOptions([Problem(Place("--stable-url"), "", wrong, "", todo)])
     if ways.stable_urls and not ways.urls:
-        raise InvalidInput([Problem(Place("--stable-url"), "", "goes with --url", "", "give --url too, or neither")])
+        raise WrongOptions([Problem(Place("--stable-url"), "", "goes with --url", "", "give --url too, or neither")])
     if ways.urls:
         own = named("--url", ways.urls, bundle)
         asked = named("--stable-url", ways.stable_urls, stable)
         extra = sorted(asked.keys() - {stable.entry})
         if extra:
             wrong, todo = f"of the stable track only {stable.entry} is asked", "leave the others out"
-            raise InvalidInput([Problem(Place("--stable-url"), "", wrong, ", ".join(extra), todo)])
+            raise WrongOptions([Problem(Place("--stable-url"), "", wrong, ", ".join(extra), todo)])
+        alike = sorted(_addresses(own) & _addresses(asked))
+        if alike:
+            wrong = "is an address of the other track too: a track that is compared with itself is always the same"
+            raise WrongOptions([Problem(Place("--stable-url"), "", wrong, ", ".join(alike), "name two addresses")])
         yield own, asked.get(stable.entry)
         return
     with ExitStack() as stack:
@@ -142,6 +185,10 @@ def reached(
             ways_there = stack.enter_context(forwarded(situation, release.stable, [stable.entry], ways.context))
             beside = ways_there[stable.entry]
         yield own, beside
+
+
+def _addresses(reached: Mapping[str, Reached]) -> set[str]:
+    return {address for found in reached.values() for address in found.addresses}
 
 
 def _in_pods(situation: Situation, release: Release, track: str) -> list[str]:
@@ -163,6 +210,7 @@ def _subject(situation: Situation, release: Release, track: str) -> Subject:
             role_of(bundle, name),
             frozenset(api.route for api in bundle.services[name].apis.values()),
             called=name in called and not single,
+            needs=frozenset(bundle.services[name].dependencies) & frozenset(services),
         )
         for name in services
     ]
@@ -175,7 +223,15 @@ def _subject(situation: Situation, release: Release, track: str) -> Subject:
         # The api first: it is what people know.
         tuple(sorted(components, key=lambda one: one.role != "api")),
         float(p95) if isinstance(p95, int | float) else None,
+        stable_of(situation, release) if track != release.stable else None,
     )
+
+
+def stable_of(situation: Situation, release: Release) -> Stable:
+    """What the stable track should be."""
+    tag = release.tracks[release.stable].bundle
+    bundle = situation.bundle(tag)
+    return Stable(release.stable, tag, bundle.bento, bundle.entry)
 
 
 def _seen(
@@ -183,30 +239,38 @@ def _seen(
     checks: Mapping[str, Check],
     own: Mapping[str, Reached],
     stable: Reached | None,
-    stable_track: str,
     times: int,
 ) -> Seen:
     entry = subject.components[0].service
-    ready, before = _look(own, "/readyz"), _look(own, "/metrics")
+    ready, before = _look(own, "/readyz", subject.track), _look(own, "/metrics", subject.track)
     api = own.get(entry)
     answers = _rounds(checks, api.addresses if api else (), subject.track, times)
     compared = {name: check for name, check in checks.items() if check.compare is not None}
     beside: dict[str, Answered] | None = None
-    if stable is not None:
-        rounds = _rounds(compared, stable.addresses, stable_track, 1)
+    their_metrics: list[Answered] = []
+    if stable is not None and subject.stable is not None:
+        rounds = _rounds(compared, stable.addresses, subject.stable.track, 1)
         beside = {name: found[0] for name, found in rounds.items()}
-    after = _look(own, "/metrics")
+        their_metrics = metrics_of(stable, subject.stable.track)
+    after = _look(own, "/metrics", subject.track)
     looked = {
         service: Looked(found.addresses, ready[service], before[service], after[service], found.others)
         for service, found in own.items()
     }
-    return Seen(looked, answers, beside)
+    return Seen(looked, answers, beside, their_metrics)
 
 
-def _look(own: Mapping[str, Reached], path: str) -> dict[str, list[Answered]]:
+def metrics_of(reached: Reached, track: str) -> list[Answered]:
+    """Of each address. Before anything is asked of a component it has no series that names its Bento: so a probe goes first."""
+    _look({"": reached}, "/readyz", track)
+    return _look({"": reached}, "/metrics", track)[""]
+
+
+def _look(own: Mapping[str, Reached], path: str, track: str) -> dict[str, list[Answered]]:
     """What every address of every component answers to a path."""
     pairs = [(service, address) for service, found in own.items() for address in found.addresses]
-    answers = http.ask([Asked("GET", address + path) for _, address in pairs], limit=_LOOKING)
+    header = ((TRACK_HEADER, track),)
+    answers = http.ask([Asked("GET", address + path, headers=header) for _, address in pairs], limit=_LOOKING)
     found: dict[str, list[Answered]] = {service: [] for service in own}
     for (service, _), answered in zip(pairs, answers, strict=True):
         found[service].append(answered)
@@ -254,11 +318,31 @@ def require_evidence(tree: Tree, request: Request, done: Run) -> None:
         found = f"{done.requests} requests were sent" if done.requests else "the application has no checks, or its api no address"
         todo = "nothing is recorded; say where its checks are (verification in applications/<app>.yaml) and where it answers"
     elif others:
-        wrong = f"what answered is not bundle {done.bundle}"
+        wrong = f"what answered is not bundle {done.bundle}, or not the stable track's"
+        if all(one.startswith("bundle/") for one in others):
+            wrong = f"what answered is not bundle {done.bundle}"
         found, todo = "; ".join(others), "nothing is recorded; look what runs there"
     else:
-        return
+        problems = _partial(done, Place(situation.file))
+        if not problems:
+            return
+        raise Refused(problems)
     raise Refused([Problem(Place(situation.file), "verify", wrong, found, todo)])
+
+
+def _partial(done: Run, place: Place) -> list[Problem]:
+    """Why the run is no evidence, neither for nor against the bundle: it did not see all of the track, or not the track."""
+    todo = "nothing is recorded; "
+    problems = [
+        Problem(place, "verify", f"an address given by hand does not answer at all: {one}", "", f"{todo}say where it answers")
+        for one in done.silent
+    ]
+    if done.unreached:
+        add = " ".join(f"--url {service}=http://..." for service in done.unreached)
+        wrong = "not all components of the track were looked at"
+        found = f"nobody said where {', '.join(done.unreached)} is"
+        problems.append(Problem(place, "verify", wrong, found, f"{todo}add {add}, or leave --url out: through kubectl"))
+    return problems
 
 
 def _empty(situation: Situation, by: str, now: datetime) -> Observation:

@@ -18,8 +18,14 @@ from bento_gitops.model.problem import ToolFailed
 from bento_gitops.tools.ending import ended_by_signals
 
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+) ->")
+_NOWHERE = b"localhost:8080 was refused"
+"""kubectl's default: what it asks where no kubeconfig says anything else."""
 _PATIENCE = 20.0
 """Seconds until a way to a pod must be open."""
+
+
+class NoCluster(ToolFailed):
+    """No kubeconfig names a cluster."""
 
 
 def custom_resource_definitions(kubectl: Path) -> list[Map]:
@@ -44,6 +50,9 @@ def _listed(kubectl: Path, what: Sequence[str], context: str | None) -> list[Map
         ran = subprocess.run(command, capture_output=True, timeout=120, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolFailed(f"kubectl does not answer: {error}") from None
+    if ran.returncode != 0 and _NOWHERE in ran.stderr:
+        todo = "set KUBECONFIG, or name a context of it with --context"
+        raise NoCluster(f"there is no cluster to look at: kubectl finds none in {_called(context)}; {todo}")
     if ran.returncode != 0:
         raise ToolFailed(f"the cluster of {_called(context)} does not answer: {_last(ran.stderr)}")
     answer = cast(Json, json.loads(ran.stdout))
