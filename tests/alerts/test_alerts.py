@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,11 +25,16 @@ SILENT = sorted((HERE / "silent").glob("*.yaml"))
 @pytest.fixture(scope="session")
 def rule() -> dict[str, Any]:
     """The PrometheusRule that the chart renders for the values here."""
-    arguments = ["template", "tickets", str(CHART), "--values", str(HERE / "values.yaml")]
-    only = ["--show-only", "templates/monitoring/prometheusrule.yaml"]
-    ran = subprocess.run([str(binaries.find("helm")), *arguments, *only], capture_output=True, text=True, timeout=60, check=False)
+    (found,) = rendered("--show-only", "templates/monitoring/prometheusrule.yaml")
+    return found
+
+
+def rendered(*arguments: str) -> list[dict[str, Any]]:
+    """The chart's objects for the values here."""
+    command = [str(binaries.find("helm")), "template", "tickets", str(CHART), "--values", str(HERE / "values.yaml"), *arguments]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert not ran.returncode, ran.stderr
-    return yaml.safe_load(ran.stdout)
+    return list(yaml.safe_load_all(ran.stdout))
 
 
 def failures(folder: Path, files: dict[str, dict[str, Any]]) -> str:
@@ -88,6 +94,25 @@ def test_no_alert_fires_on_what_every_day_brings(rule: dict[str, Any], tmp_path:
         assert not [each for each in moments if each["exp_alerts"]], name
     wrong = failures(tmp_path, stories)
     assert not wrong, wrong
+
+
+@pytest.mark.parametrize("length", [7, 52, 53, 54, 58, 60, 63])
+def test_alerts_on_objects_see_those_of_an_application_whose_name_is_cut(length: int) -> None:
+    name = ("support-" * 8)[: length - 1] + "x"
+    objects = rendered("--set", f"application={name}")
+    workloads = [each["metadata"]["name"] for each in objects if each["kind"] == "Deployment"]
+    assert len(workloads) == 8
+    # As Kubernetes makes a pod's name: 58 characters of its ReplicaSet's, and five more.
+    pods = [f"{workload}-6d5f7c9b8-"[:58] + "abcde" for workload in workloads]
+    (rule,) = (each for each in objects if each["kind"] == "PrometheusRule")
+    expressions = {each["alert"]: each["expr"] for group in rule["spec"]["groups"] for each in group["rules"] if "alert" in each}
+    for alert in ("BentoAutoscalerAtMaximum", "BentoPodsRestarting", "BentoGpuMemoryHigh"):
+        patterns = re.findall(r'(pod|exported_pod|horizontalpodautoscaler)=~"(.+?)"', expressions[alert])
+        assert patterns
+        for label, pattern in patterns:
+            for each in workloads if label == "horizontalpodautoscaler" else pods:
+                assert re.fullmatch(pattern, each), (alert, pattern, each)
+            assert not re.fullmatch(pattern, "other-blue-tickets-6d5f7c9b8-abcde")
 
 
 def test_a_story_that_tells_something_wrong_fails(rule: dict[str, Any], tmp_path: Path) -> None:

@@ -121,12 +121,25 @@ Call: include "bento-serving.alerts" $
 {{- end -}}
 
 {{- /*
+What the names of the application's objects and pods match. Of a long name they have as much as bento-serving.fitted leaves, and
+Kubernetes cuts a pod's name again, so that not even a dash has to follow. Call: include "bento-serving.objectsPattern" $app
+*/}}
+{{- define "bento-serving.objectsPattern" -}}
+{{- if gt (len .name) 53 -}}
+{{- printf "%s.+" (regexReplaceAll "-+$" (trunc 53 .name) "") -}}
+{{- else -}}
+{{- printf "%s-.+" .name -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
 Queries as the files in rules/ and alerts/ have them, made this application's: for $application the labels that choose its series, for
 $objects a pattern of its objects' names, for names in capitals the labels that are matched, for a threshold's name its value.
 Call: include "bento-serving.queries" (dict "app" $app "text" $text "alerts" $.Values.alerts)
 */}}
 {{- define "bento-serving.queries" -}}
-{{- $text := .text | replace "$application" (include "bento-serving.series" .app) | replace "$objects" (printf "%s-.+" .app.name) -}}
+{{- $text := .text | replace "$application" (include "bento-serving.series" .app) -}}
+{{- $text = $text | replace "$objects" (include "bento-serving.objectsPattern" .app) -}}
 {{- $text = $text | replace "$LABELS" "namespace, application, environment, track, bundle, component, role" -}}
 {{- $text = $text | replace "$MODEL" "namespace, application, environment, model" -}}
 {{- range $name, $value := .alerts -}}
