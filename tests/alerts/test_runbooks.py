@@ -68,7 +68,57 @@ def test_the_queries_of_a_page_are_promql_of_series_that_are_recorded(page: Path
     known |= {f"bento:{name}" for name in ("workload", "dependency", "weight", "stable", "live")}
     for query in re.findall(r"query '([^']+)'", page.read_text()):
         promql_parser.parse(query)
-        assert set(re.findall(r"bento:[a-z0-9_:]+", query)) <= known
+        patterns = r'__name__=~"([^"]+)"'
+        assert set(re.findall(r"bento:[a-z0-9_:]+", re.sub(patterns, "", query))) <= known
+        for pattern in re.findall(patterns, query):
+            assert sum(1 for name in known if re.fullmatch(pattern, name)) == pattern.count("|") + 1
+        assert re.search(r'(application="|pod=~")APP', query), "of every application in the cluster"
+
+
+def selectors(query: promql_parser.Expr) -> list[list[tuple[str, ...]]]:
+    """What each side of each `or` of two selectors chooses by, its name aside."""
+    if isinstance(query, promql_parser.ParenExpr):
+        return selectors(query.expr)
+    if not isinstance(query, promql_parser.BinaryExpr):
+        return []
+    sides = [query.lhs, query.rhs]
+    found = [each for side in sides for each in selectors(side)]
+    if " or " in query.prettify() and all(isinstance(side, promql_parser.VectorSelector) for side in sides):
+        found.append([tuple(sorted(str(each) for each in side.matchers.matchers)) for side in sides])
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_no_query_of_a_page_hides_half_of_its_answer(page: Path) -> None:
+    """`or` drops what has the labels of something at its left, whatever the names are."""
+    for query in re.findall(r"query '([^']+)'", page.read_text()):
+        assert all(left != right for left, right in selectors(promql_parser.parse(query))), query
+
+
+def test_a_query_that_hides_half_of_its_answer_is_found() -> None:
+    ((left, right),) = selectors(promql_parser.parse('(a{application="APP"} or b{application="APP"})'))
+    assert left == right
+    ((left, right),) = selectors(promql_parser.parse('a{track="blue"} or a{track="green"}'))
+    assert left != right
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_asks_kubectl_for_what_it_means(page: Path) -> None:
+    for command in re.findall(r"(?m)^    (kubectl .+)$", page.read_text()):
+        words = shlex.split(command, comments=True)
+        assert words[:3] == ["kubectl", "-n", "NAMESPACE"], "an environment's name is not its namespace's"
+        if words[3] == "logs" and "-l" in words:
+            assert "--tail=-1" in words, "of a selector kubectl shows ten lines a container"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_says_what_its_placeholders_stand_for(page: Path) -> None:
+    text = page.read_text()
+    for used, said in (
+        ("    query '", "PROMETHEUS is environment.yaml's"),
+        ("services.<Name>", "`<Name>` is the service's name"),
+    ):
+        assert (used in text) == (said in text), said
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "docs/alerts.md"], ids=lambda page: page.stem)

@@ -113,6 +113,8 @@ def test_facts_are_the_values_objectives_limits_and_weights(render: Render) -> N
     assert facts(found, "bento:limit:max_concurrency") == [(runner, 32)]
     assert (runner, 5) in facts(found, "bento:limit:timeout_seconds")
     assert (runner | {"workload": "tickets-blue-embedder"}, 1) in facts(found, "bento:workload")
+    there = render(laid_over(two_tracks(environment="prod", **WATCHED), {"monitoring": {"namespace": "tickets-prod"}}))
+    assert {labels["namespace"] for labels, _ in facts(there, "bento:workload")} == {"tickets-prod"}
     assert (place | {"component": "embedder", "caller": "tickets"}, 1) in facts(found, "bento:dependency")
     assert [(labels["track"], value) for labels, value in facts(found, "bento:weight")] == [("blue", 75), ("green", 25)]
     assert [(labels["track"], value) for labels, value in facts(found, "bento:stable")] == [("blue", 1), ("green", 0)]

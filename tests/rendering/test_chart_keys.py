@@ -146,3 +146,10 @@ def test_a_key_inside_the_items_of_a_list_is_found() -> None:
 def test_no_gap_leaves_the_values_as_they_are() -> None:
     values = component("api", workers=leaf(4))
     assert fitted(values, None, newest()) == (values, ())
+
+
+def test_where_the_application_runs_is_lacking_in_no_chart_since_nobody_says_it_for_a_chart() -> None:
+    values: ResolvedMap = {"monitoring": {"namespace": leaf("tickets-prod"), "operator": leaf(True)}}
+    kept, lacking = fitted(values, gap("namespace", "ResolvedMonitoring"), newest())
+    assert lacking == []
+    assert paths(kept) == {"monitoring.operator"}

@@ -102,9 +102,9 @@ def _print(rendered: list[Rendered], wanted: str, *, check: bool, assignments: b
         console.note(f"no application in {wanted}: there is no environments/{folder}/*/release.yaml")
         return
     console.table(["ENVIRONMENT", "APPLICATION", "TRACK", "BUNDLE", "WEIGHT", "REPLICAS", "VALUES"], rows, right=["WEIGHT"])
-    for one in rendered:
-        for text in one.notes:
-            console.note(f"note: {text}")
+    # What an environment says is true of each of its applications, and told once.
+    for text in dict.fromkeys(text for one in rendered for text in one.notes):
+        console.note(f"note: {text}")
     changed = [one for one in rendered if one.changed]
     if check or assignments:
         for text in [text for one in changed[:MOST_SHOWN] if one.before for text in one.difference()]:

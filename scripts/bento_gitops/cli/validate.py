@@ -46,9 +46,8 @@ def _print(report: Report) -> None:
     console.table(["ENVIRONMENT", "APPLICATION", "OBJECTS", "KUBERNETES", "PROBLEMS"], rows, right=["OBJECTS"])
     for problem in report.problems:
         console.line(str(problem), "red")
-    for one in report.checked:
-        for note in one.notes:
-            console.note(f"note: {note}")
+    for note in dict.fromkeys(note for one in report.checked for note in one.notes):
+        console.note(f"note: {note}")
     for kind, count in report.unchecked.items():
         console.note(f"note: no schema for {count} objects of {kind}; get it with `bento-gitops schemas pull`")
 

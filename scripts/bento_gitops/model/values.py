@@ -127,6 +127,8 @@ class ResolvedMonitoring(WatchedBy):
     """What watches the application."""
 
     prometheus: PrometheusPods | None = None
+    namespace: DnsLabel | None = None
+    """Where the application runs, for alerts on pods that are not there."""
 
 
 class RoleDefaults(Model):

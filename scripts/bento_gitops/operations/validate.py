@@ -94,15 +94,19 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
     arrivals: dict[str, Arrival] = {}
     if before is not None:
         arrivals = {str(one.target): arrival(before, fleet, one.target, one.text) for one in rendered}
+    notes = {str(one.target): one.notes for one in rendered}
     return Report(
-        tuple(_with(one, found[one.application], arrivals.get(one.application, Arrival())) for one in report.checked),
+        tuple(
+            _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
+            for one in report.checked
+        ),
         report.versions,
     )
 
 
-def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival) -> Checked:
+def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival, notes: Sequence[str]) -> Checked:
     problems = sorted({*checked.problems, *rollback, *arriving.problems})
-    return replace(checked, problems=tuple(problems), notes=arriving.notes)
+    return replace(checked, problems=tuple(problems), notes=(*notes, *arriving.notes))
 
 
 def validate_values(

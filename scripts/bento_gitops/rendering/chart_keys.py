@@ -11,6 +11,9 @@ from bento_gitops.layers.marked import Marked, MarkedMap, Plain, Scalar, plain
 from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, value_at
 from bento_gitops.model.shape import Shape
 
+DERIVED = frozenset({("monitoring", "namespace")})
+"""What nobody says for the sake of the chart: one without it does what it did before."""
+
 Schema = Mapping[str, Any]
 Path = tuple[str, ...]
 
@@ -88,7 +91,7 @@ class _Fit:
         if not isinstance(tree, Leaf):
             for key, value in tree.items():
                 self._unknown(value, (*path, key))
-        elif _is_said(tree) and self._has_effect(path, tree):
+        elif _is_said(tree) and path not in DERIVED and self._has_effect(path, tree):
             self.lacking.append(Lacking(path, tree, _plain(tree), known=False))
 
     def _leaf(self, leaf: Leaf, gap: Gap, path: Path) -> Leaf:

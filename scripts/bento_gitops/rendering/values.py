@@ -12,6 +12,7 @@ from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.shape import NOTHING, Shape, shape_of
 from bento_gitops.model.values import Values
+from bento_gitops.rendering.alerting import alerting_notes
 from bento_gitops.rendering.capacity import with_capacity
 from bento_gitops.rendering.routing import routing, tree_from
 from bento_gitops.rendering.tracing import traced
@@ -27,6 +28,7 @@ def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
     notes = list(resolution.notes)
     release = sources.release
     start = Place(release.tree.place.file, 1)
+    notes += alerting_notes(resolution.application, resolution.tracks, sources)
     silent = traced(resolution.application, resolution.tracks, sources, notes, problems)
     top: ResolvedMap = {
         "application": _leaf(sources.application, "environment", start),
@@ -90,6 +92,8 @@ def _surroundings(sources: Sources) -> ResolvedMap:
         pods = monitoring.get("prometheus")
         if isinstance(pods, dict):
             monitoring = {**monitoring, "prometheus": {key: leaf for key, leaf in pods.items() if key != "address"}}
+            # Series of pods have it; what the values say themselves, of pods that are not there, would not.
+            monitoring["namespace"] = _from(sources.own.tree, "environment", "namespace")
         result["monitoring"] = monitoring
     if pulling.value.image_pull_secrets is not None:
         result["image_pull_secrets"] = _from(pulling.tree, "environment", "image_pull_secrets")

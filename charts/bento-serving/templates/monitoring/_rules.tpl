@@ -62,7 +62,11 @@ Text and not maps, here and below: 50 applications with maps that become YAML to
 {{- $labels := toJson $place -}}
 {{- $own := $workload.settings.slo | default dict -}}
 {{- $traffic := $workload.settings.traffic -}}
-{{- printf $rule "workload" 1 (merge (dict "workload" $workload.name) $place $app.people | toJson) -}}
+{{- $there := dict "workload" $workload.name -}}
+{{- with $.Values.monitoring.namespace -}}
+{{- $_ := set $there "namespace" . -}}
+{{- end -}}
+{{- printf $rule "workload" 1 (merge $there $place $app.people | toJson) -}}
 {{- $said := dict "objective:error_ratio" ($own.errorRatio | default $slo.errorRatio) "objective:p95" ($own.p95 | default $slo.p95) -}}
 {{- $_ := set $said "limit:max_concurrency" $traffic.maxConcurrency -}}
 {{- $_ := set $said "limit:timeout_seconds" $traffic.timeout -}}
