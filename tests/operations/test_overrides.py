@@ -108,6 +108,15 @@ def test_what_an_override_hides_is_told_by_value_layer_and_line(olivia: Operator
     assert notes == (f"{MIN} on blue: 6 hides 2 (environment, environments/{PROD}/config.yaml:11)",)
 
 
+def test_what_an_override_says_is_told_in_yaml_s_words(olivia: Operator) -> None:
+    alert = "alerts.rules.BentoErrorBudgetBurnFast.enabled"
+    assert olivia.sets(f"{alert}=false").notes == (f"{alert}: false hides what the chart and BentoML decide",)
+    told = " ".join(olivia.sets(f"{alert}=true", length="9h").notes)
+    assert f"replaces override 1 ({alert}=false;" in told
+    assert not any(word in told for word in ("False", "True", "None"))
+    assert olivia.ends(alert).notes[0] == f"{alert}: true gives way to what the chart and BentoML decide"
+
+
 def test_comments_and_other_overrides_stay_as_people_wrote_them(olivia: Operator) -> None:
     olivia.sets(f"{MIN}=6")
     text = olivia.fleet.text(FILE).replace("    reason: a launch", "    reason: a launch # ask Otto")

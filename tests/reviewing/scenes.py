@@ -88,6 +88,15 @@ def _environment_variable(sides: Sides) -> None:
     sides.after.change(CONFIG, "value: WARNING", "value: DEBUG")
 
 
+def _watching(sides: Sides) -> None:
+    """An alert off, one told later, a threshold and an objective that let more pass."""
+    sides.steady()
+    sides.both(lambda side: side.put(CONFIG, side.text(CONFIG) + "slo: {p95: 0.5}\nalerts: {shed_ratio: 0.01}\n"))
+    sides.after.change(CONFIG, "slo: {p95: 0.5}", "slo: {p95: 2}")
+    rules = "{BentoErrorBudgetBurnFast: {enabled: false}, BentoComponentDown: {for: 30m}}"
+    sides.after.change(CONFIG, "alerts: {shed_ratio: 0.01}", f"alerts: {{shed_ratio: 0.05, rules: {rules}}}")
+
+
 def _override(sides: Sides) -> None:
     sides.steady()
     sides.after.put(
@@ -171,6 +180,7 @@ SCENES: Mapping[str, Scene] = {
     "capacity-up": Scene(_capacity_up, "More room for support-tickets in prod"),
     "capacity-down": Scene(_capacity_down, "Smaller support-tickets in prod"),
     "environment-variable": Scene(_environment_variable, "Debug logs in prod"),
+    "watching-less": Scene(_watching, "Quieter alerts in prod", "too many calls at night", "support-ml"),
     "override-added": Scene(_override, "Override for the mailing", "mailing to all customers at 18:00", "support-ml"),
     "chart": Scene(_chart, "Chart: older revisions are kept for longer"),
     "bundle-in-place-and-egress": Scene(_security, "Move to the other registry, connect the CRM"),

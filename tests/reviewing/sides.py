@@ -27,6 +27,7 @@ PROD = "prod/support-tickets"
 RELEASE = f"environments/{PROD}/release.yaml"
 CONFIG = f"environments/{PROD}/config.yaml"
 OVERRIDES = f"environments/{PROD}/overrides.yaml"
+ENVIRONMENT = "environments/prod/environment.yaml"
 
 
 class Sides:

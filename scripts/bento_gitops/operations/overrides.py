@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -353,15 +354,15 @@ def _called(after: _After, target: Target, number: int) -> str:
 
 def _hidden(differences: Sequence[ValueChange]) -> Iterator[str]:
     for one in differences:
-        now = "nothing" if one.after is None else one.after.value
-        was = f"{one.before.value} ({one.before.layer}, {one.before.place})" if one.before else "nothing that was said"
+        now = "nothing" if one.after is None else _value(one.after.value)
+        was = f"{_value(one.before.value)} ({one.before.layer}, {one.before.place})" if one.before else _DEFAULT
         yield f"{one.path}{_on(one)}: {now} hides {was}"
 
 
 def _uncovered(differences: Sequence[ValueChange]) -> Iterator[str]:
     for one in differences:
-        was = "nothing" if one.before is None else one.before.value
-        now = f"{one.after.value} ({one.after.layer}, {one.after.place})" if one.after else "what the chart and BentoML decide"
+        was = "nothing" if one.before is None else _value(one.before.value)
+        now = f"{_value(one.after.value)} ({one.after.layer}, {one.after.place})" if one.after else _DEFAULT
         yield f"{one.path}{_on(one)}: {was} gives way to {now}"
 
 
@@ -397,7 +398,16 @@ def _paths(fragment: MarkedMap) -> list[str]:
 
 
 def _words(fragment: MarkedMap) -> str:
-    return ", ".join(f"{pointer(path)}={'null' if value is None else value}" for path, value, _ in said_in(fragment))
+    return ", ".join(f"{pointer(path)}={_value(value)}" for path, value, _ in said_in(fragment))
+
+
+_DEFAULT = "what the chart and BentoML decide"
+"""Of what no layer says."""
+
+
+def _value(value: Plain) -> str:
+    """As YAML spells it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _about(entry: Override) -> str:

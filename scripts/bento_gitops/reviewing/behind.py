@@ -16,6 +16,7 @@ from bento_gitops.layers.marked import place_of as place_at
 from bento_gitops.reviewing.comparing import Comparison
 from bento_gitops.reviewing.objects import Field, ObjectChange
 from bento_gitops.reviewing.values import Stated, ValueChange
+from bento_gitops.reviewing.watching import RULES, is_rule, settings_behind
 
 _ROUTES = r"HTTPRoute|GRPCRoute|Ingress|IngressRoute|TraefikService|Middleware|VirtualService|DestinationRule|Service"
 _TABLE: tuple[tuple[str, str, str], ...] = (
@@ -33,8 +34,8 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
     (r".*", r"imagePullSecrets", r"image_pull_secrets$"),
     (r".*", r"\.args", r"\.dependencies$|mode$"),
     (r"ConfigMap", r"^data", r"\.traffic\.|\.workers$|mode$|^tracing\.|\.traced$"),
-    (r"NetworkPolicy", r"^spec", r"\.egress|routing\.|monitoring\.|\.dependencies$|mode$|^tracing\.|\.traced$"),
-    (r"ServiceMonitor|PodMonitor|PrometheusRule", r"^spec", r"monitoring|slo|alerts"),
+    (r"NetworkPolicy", r"^spec", r"\.egress|routing\.|monitoring\.prometheus|\.dependencies$|mode$|^tracing\.|\.traced$"),
+    (r"ServiceMonitor|PodMonitor", r"^spec", r"monitoring\.(?!namespace$)"),
 )
 """Kind, field, and the settings that the field can come from."""
 _RULES = tuple((re.compile(kind), re.compile(field), re.compile(setting)) for kind, field, setting in _TABLE)
@@ -75,6 +76,9 @@ def place_of(stated: Stated | None) -> str:
 def behind(comparison: Comparison, change: ObjectChange, field: Field) -> Origin:
     """What is behind a field that differs."""
     manifest = change.manifest
+    if manifest.kind == RULES and is_rule(field):
+        settings = settings_behind(comparison, field)
+        return Origin(settings) if settings else _of_others(comparison, field)
     own = {comparison.service(manifest.component), *field.path}
     near = [
         value
@@ -89,6 +93,11 @@ def behind(comparison: Comparison, change: ObjectChange, field: Field) -> Origin
     found = same or named or (fitting if settings else [])
     if found:
         return Origin(tuple(found))
+    return _of_others(comparison, field)
+
+
+def _of_others(comparison: Comparison, field: Field) -> Origin:
+    """What is behind a field that no setting is behind."""
     tracks = _tracks_in(field, comparison)
     if tracks:
         return Origin(tracks=tracks)

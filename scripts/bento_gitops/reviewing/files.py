@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from bento_gitops.layers.marked import Plain
 from bento_gitops.reviewing.objects import Field, differences, shown
@@ -18,16 +18,24 @@ _EVIDENCE = re.compile(r"environments/[^/]+/[^/]+/evidence/")
 MOST = 4
 
 
-def told_by(applications: Collection[ApplicationReview]) -> frozenset[str]:
-    """The files that a line of the review names already, as what is behind a value."""
-    sides = [side for one in applications for change in one.values for side in (change.before, change.after) if side]
-    return frozenset(side.place.file for side in sides)
+Told = Mapping[str, Collection[str]]
+"""By file: the paths of values that it is behind, in people's spelling."""
 
 
-def file_review(path: str, before: Plain, after: Plain, told: Collection[str], *, used: bool) -> FileReview | None:
+def told_by(applications: Collection[ApplicationReview]) -> Told:
+    """The files that a line of the review names already, each with what it says there."""
+    told: dict[str, set[str]] = {}
+    for one in applications:
+        for change in one.values:
+            for side in filter(None, (change.before, change.after)):
+                told.setdefault(side.place.file, set()).add(change.path)
+    return told
+
+
+def file_review(path: str, before: Plain, after: Plain, told: Told, *, used: bool) -> FileReview | None:
     """What there is to say of a file that differs; None where the applications say it all.
 
-    `before` and `after` are its content, None where it is not there; `told` the files that values were found to come from; `used`
+    `before` and `after` are its content, None where it is not there; `told` what values were found to come from it; `used`
     whether an application that reads it has something to say.
     """
     if _EVIDENCE.match(path):
@@ -43,12 +51,18 @@ def file_review(path: str, before: Plain, after: Plain, told: Collection[str], *
     fields = [field for field in differences(before, after) if field.path and field.path[-1] not in _CLOCKS]
     if path.endswith("/release.yaml"):
         return None if used else FileReview(path, f"no object shows it: {_listed(fields)}", True)
-    aside = [field for field in fields if _top(field) not in _SHOWN]
+    aside = [field for field in fields if _top(field) not in _SHOWN and not _is_behind(field, told.get(path, ()))]
     if aside:
         return FileReview(path, f"no object shows it: {_listed(aside)}", any(_top(field) in _RULES for field in aside))
     if path in told or used:
         return None
     return FileReview(path, f"hidden by a higher layer, or read by nothing that runs: {_listed(fields)}")
+
+
+def _is_behind(field: Field, values: Collection[str]) -> bool:
+    """Whether the field, or some of it, is behind one of the values."""
+    own = field.pointer.removeprefix("defaults.")
+    return any(f"{value}.".startswith(f"{own}.") or f"{own}.".startswith(f"{value}.") for value in values)
 
 
 def _top(field: Field) -> str:

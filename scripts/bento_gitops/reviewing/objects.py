@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from functools import cached_property
 from typing import Literal, TypeAlias
 
@@ -24,6 +25,8 @@ SHORT = 6
 """Items of a list that people take in at once; of a longer one only those that differ are told."""
 FACTS = ".facts"
 """How the chart ends the name of the group of rules that say what the values say."""
+ALERTS = ".alerts"
+"""How it ends that of the group of alerts."""
 THRESHOLDS = ("bento:objective:", "bento:limit:")
 """Those of its series that alerts compare with."""
 _CHART_LABEL = "helm.sh/chart"
@@ -146,20 +149,21 @@ def compared(before: Sequence[Manifest], after: Sequence[Manifest]) -> tuple[Obj
 
 def _told(manifest: Manifest, other: Manifest) -> Map:
     """The object; of the chart's PrometheusRule the series that repeat values only as far as they are thresholds of tracks that
-    are on both sides. Weights are told as values, and everything changes its bundle with the track."""
+    are on both sides, each as its number. Weights are told as values, and everything changes its bundle with the track."""
     if manifest.kind != "PrometheusRule":
         return manifest.body
     common = _tracks(manifest) & _tracks(other)
     groups: list[Plain] = []
     for group in maps(at(manifest.body, "spec", "groups")):
         if not text(group.get("name")).endswith(FACTS):
-            groups.append(group)
+            groups.append({**group, "rules": group.get("rules") or []})  # all turned off: Helm writes nothing
             continue
-        thresholds: list[Plain] = []
+        thresholds: Map = {}
         for rule in maps(group.get("rules")):
             record, track = text(rule.get("record")), text(at(rule, "labels", "track"))
             if record.startswith(THRESHOLDS) and track in common:
-                thresholds.append({"name": f"{record} {track} {text(at(rule, 'labels', 'component'))}", "expr": rule.get("expr")})
+                number = text(rule.get("expr")).removeprefix("vector(").removesuffix(")")
+                thresholds[f"{record} {track} {text(at(rule, 'labels', 'component'))}"] = number
         groups.append({**group, "rules": thresholds})
     spec = at(manifest.body, "spec")
     return {**manifest.body, "spec": {**(spec if isinstance(spec, dict) else {}), "groups": groups}}
@@ -217,10 +221,20 @@ def differences(before: Plain, after: Plain, path: Path = ()) -> Iterator[Field]
 def _of_texts(before: str, after: str, path: Path) -> Iterator[Field]:
     """Where two texts differ: by key where both are YAML (a configuration file in a ConfigMap), else by line."""
     trees = _tree(before), _tree(after)
-    if trees[0] is not None and trees[1] is not None and trees[0] != trees[1]:
+    if all(isinstance(tree, dict | list) for tree in trees) and trees[0] != trees[1]:
         yield from differences(*trees, path)
         return
-    yield from _of_lists(list(before.splitlines()), list(after.splitlines()), path)
+    lines = before.split("\n"), after.split("\n")
+    for what, start, end, other_start, other_end in SequenceMatcher(None, *lines, autojunk=False).get_opcodes():
+        old, new = lines[0][start:end], lines[1][other_start:other_end]
+        if what == "equal":
+            continue
+        if len(old) == len(new):
+            for was, now in zip(old, new, strict=True):
+                indented = was.strip() == now.strip()
+                yield Field(path, was if indented else was.strip(), now if indented else now.strip())
+        else:
+            yield Field(path, "\n".join(old) if old else None, "\n".join(new) if new else None)
 
 
 def _tree(text: str) -> Plain:

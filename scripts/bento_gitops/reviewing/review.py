@@ -18,6 +18,7 @@ from bento_gitops.reviewing.risks import LEVELS, Level, Risk, highest, risks
 from bento_gitops.reviewing.running import Money, Pods, RunningTrack
 from bento_gitops.reviewing.undo import Undo, undo
 from bento_gitops.reviewing.values import Stated, ValueChange, between, is_of_instance_type, tracks_of
+from bento_gitops.reviewing.watching import RULES, folded
 
 SHORT = len("sha256:") + 12
 """Characters of a digest that tell two apart."""
@@ -263,9 +264,11 @@ def _objects(comparison: Comparison) -> tuple[ObjectReview, ...]:
     result: list[ObjectReview] = []
     for change in comparison.objects:
         manifest = change.manifest
-        fields = tuple(
-            FieldReview(item.pointer, item.before, item.after, str(behind(comparison, change, item))) for item in change.fields
-        )
+        found = [(field, str(behind(comparison, change, field))) for field in change.fields]
+        if manifest.kind == RULES:
+            fields = tuple(FieldReview(row.pointer, row.before, row.after, row.origin) for row in folded(found))
+        else:
+            fields = tuple(FieldReview(field.pointer, field.before, field.after, origin) for field, origin in found)
         if change.change == "changed" and not fields and not change.configuration:
             continue  # nothing but noise
         service = comparison.service(manifest.component)

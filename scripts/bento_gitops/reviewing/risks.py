@@ -17,6 +17,7 @@ from bento_gitops.reviewing.objects import Manifest, policy_peers, shown
 from bento_gitops.reviewing.restarts import restarts
 from bento_gitops.reviewing.running import RunningComponent, RunningTrack, at_least
 from bento_gitops.reviewing.values import ValueChange, components_of, tracks_of
+from bento_gitops.reviewing.watching import watched_less
 
 Level = Literal["low", "medium", "high"]
 LEVELS: tuple[Level, ...] = ("low", "medium", "high")
@@ -509,6 +510,12 @@ def registries(comparison: Comparison) -> Iterator[Risk]:
         yield Risk("high", ACCESS, f"images may come from {added} too", str(new.tree.at("registries")))
 
 
+def watching(comparison: Comparison) -> Iterator[Risk]:
+    for less in watched_less(comparison):
+        level: Level = "high" if less.everything else "medium"
+        yield Risk(level, "watching", less.reason, ", ".join(dict.fromkeys(said_at(cause) for cause in less.causes)))
+
+
 def charts(comparison: Comparison) -> Iterator[Risk]:
     if comparison.before and comparison.after and comparison.chart_changed:
         old, new = comparison.before.chart, comparison.after.chart
@@ -534,6 +541,7 @@ RULES: tuple[Rule, ...] = (
     security_of_new_tracks,
     security_of_objects,
     registries,
+    watching,
     gpus,
     charts,
     pods,
@@ -549,6 +557,7 @@ _KINDS = (
     "bundle changed in place",
     "track removed",
     "access",
+    "watching",
     "capacity down",
     "placement",
     "GPU lost",

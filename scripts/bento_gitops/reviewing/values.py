@@ -142,14 +142,19 @@ def _joined(changes: Iterable[ValueChange]) -> Iterator[ValueChange]:
 
 
 _FIRST = ("weight", "bundle", "stable")
+_LEADING = ("enabled", "endpoint", "p95", "error_ratio")
+"""What the application's other settings of the same kind only refine."""
+_REPEATED = ("monitoring.namespace",)
+"""What is said elsewhere, and repeated for the chart."""
 
 
-def _order(change: ValueChange) -> tuple[int, bool, str, tuple[str, ...]]:
-    """Requests first, then what people wrote of components, then the rest; what the chart says last."""
+def _order(change: ValueChange) -> tuple[int, bool, int, str, tuple[str, ...]]:
+    """Requests first, then what people wrote of components, then the rest, by what matters; what the chart says last."""
     last = change.path.rpartition(".")[2]
     said_by_chart = all(side is None or side.layer == "chart" for side in (change.before, change.after))
     rank = 0 if not change.component and last in _FIRST else 1 if change.component else 2
-    return (rank + 3 * said_by_chart, change.path.startswith("tracks"), change.path, change.tracks)
+    refines = 2 if change.path in _REPEATED else int(not change.component and last not in _LEADING)
+    return (rank + 3 * said_by_chart, change.path.startswith("tracks"), refines, change.path, change.tracks)
 
 
 def is_of_instance_type(change: ValueChange) -> bool:
