@@ -189,6 +189,18 @@ def test_the_command_knows_from_the_environments_which_of_them_share_a_namespace
     assert {problem["file"].split("/")[1] for problem in problems} == {"staging"}
 
 
+def test_a_check_that_asks_what_no_bundle_declares_is_a_note(fleet: Path) -> None:
+    file = fleet / "applications/support-tickets.yaml"
+    file.write_text(file.read_text() + "verification: checks\n")
+    (fleet / "checks").mkdir()
+    check = "{request: {method: GET, path: /clasify_ticket}, expect: {status: 200}}"
+    (fleet / "checks/a.yaml").write_text(f"apiVersion: bento-gitops/v1\nkind: Verification\nchecks:\n  typo: {check}\n")
+    code, said = run(fleet, "validate", "prod", "--json")
+    (one,) = json.loads(said)["applications"]
+    said_of_it = "prod/support-tickets: check typo asks /clasify_ticket, which no bundle of the release declares"
+    assert (code, f"{said_of_it}; did you mean '/classify_ticket'?" in one["notes"]) == (0, True), one["notes"]
+
+
 def test_the_command_prints_a_line_for_each_problem_and_exits_1(fleet: Path) -> None:
     service = fleet / "charts/bento-serving/templates/track/service.yaml"
     service.write_text(service.read_text().replace("kind: Service\n", "kind: Servce\n"))

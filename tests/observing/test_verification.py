@@ -20,6 +20,7 @@ from bento_gitops.observing.verification import (
     begin_with,
     is_the_bundle,
     other_bento,
+    undeclared,
     verified,
 )
 
@@ -401,3 +402,21 @@ def test_only_good_answers_are_held_to_the_objective_and_few_of_them_say_nothing
     assert world.of("not looked") == {
         "latency/p95": "3 good answers whose time counts; it takes 10: more with --times",
     }
+
+
+def test_a_path_that_no_bundle_declares_is_told_unless_404_is_what_is_expected() -> None:
+    def check(path: str, status: int = 200) -> Check:
+        return Check.model_validate({"request": {"method": "GET", "path": path}, "expect": {"status": status}})
+
+    checks = {
+        "right": check("/version?full=1"),
+        "typo": check("/verison"),
+        "gone": check("/old", 404),
+        "task": check("/train/status?id=1"),
+        "below": check("/version/1"),
+        "own": check("/readyz"),
+    }
+    assert undeclared(checks, {"/version": False, "/train": True}) == [
+        "check typo asks /verison, which no bundle of the release declares; did you mean '/version'?",
+        "check below asks /version/1, which no bundle of the release declares; did you mean '/version'?",
+    ]

@@ -12,8 +12,10 @@ import re
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from bento_gitops.model.gate import Outcome
+from bento_gitops.model.problem import did_you_mean
 from bento_gitops.model.settings import Role
 from bento_gitops.model.verification import Check
 from bento_gitops.observing.answers import Answered
@@ -121,6 +123,21 @@ def verified(subject: Subject, checks: Mapping[str, Check], seen: Seen) -> tuple
         *_same(subject, checks, seen),
         *_latencies(subject, checks, seen),
     )
+
+
+def undeclared(checks: Mapping[str, Check], routes: Mapping[str, bool]) -> list[str]:
+    """Checks of paths that no API declares, for people; `routes`: of all APIs, and whether each is a task.
+
+    A check that expects 404 asks for such a path on purpose. A path of an app that the code mounts is in no bundle either.
+    """
+    found: list[str] = []
+    for name, check in checks.items():
+        path = check.request.path.partition("?")[0]
+        tasks = (route for route, is_task in routes.items() if is_task)
+        known = path in routes or path in _PROBES or any(path.startswith(f"{route}/") for route in tasks)
+        if not known and check.expect.status != HTTPStatus.NOT_FOUND:
+            found.append(f"check {name} asks {path}, which no bundle of the release declares; {did_you_mean(path, routes)}")
+    return found
 
 
 def begin_with(subject: Subject, outcomes: Iterable[Checked]) -> Checked | None:

@@ -20,6 +20,7 @@ from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.objects import checker
 from bento_gitops.operations.render import render_fleet
 from bento_gitops.operations.rollback_state import problems_of_rollback
+from bento_gitops.operations.verifying import undeclared_paths
 from bento_gitops.repository.files import GitTree, WorkingTree
 from bento_gitops.repository.fleet import Fleet
 from bento_gitops.tools import helm
@@ -94,7 +95,7 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
     arrivals: dict[str, Arrival] = {}
     if before is not None:
         arrivals = {str(one.target): arrival(before, fleet, one.target, one.text) for one in rendered}
-    notes = {str(one.target): one.notes for one in rendered}
+    notes = {str(one.target): (*one.notes, *undeclared_paths(fleet, one.target)) for one in rendered}
     return Report(
         tuple(
             _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])

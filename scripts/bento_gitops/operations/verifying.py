@@ -10,7 +10,9 @@ from datetime import datetime
 from bento_gitops.layers.merging import value_at
 from bento_gitops.layers.resolving import role_of
 from bento_gitops.model.base import timestamp
+from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.evidence import Observation, ObservedTrack, Verification
+from bento_gitops.model.layout import bundle_file, release_file
 from bento_gitops.model.problem import Place, Problem, Refused, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.verification import Check
@@ -26,6 +28,7 @@ from bento_gitops.observing.verification import (
     begin_with,
     is_the_bundle,
     other_bento,
+    undeclared,
     verified,
 )
 from bento_gitops.operations.deciding import Request, opened
@@ -33,6 +36,7 @@ from bento_gitops.operations.observe import ran_by
 from bento_gitops.operations.reaching import Reached, WrongOptions, forwarded, named
 from bento_gitops.operations.situation import Situation
 from bento_gitops.repository.files import Tree
+from bento_gitops.repository.fleet import Fleet, Target
 from bento_gitops.tools import http
 
 TRACK_HEADER = "x-bento-track"
@@ -133,6 +137,20 @@ def _without_answer(subject: Subject, seen: Seen, stable: Reached | None) -> Ite
         for address, metrics in zip(stable.addresses, seen.stable_metrics, strict=True):
             if not metrics.status and not any(answered.status for answered in (seen.stable or {}).values()):
                 yield f"{subject.stable.track} at {address}: {metrics.trouble}"
+
+
+def undeclared_paths(fleet: Fleet, target: Target) -> list[str]:
+    """Checks that ask what no bundle of the application's release declares: misspelled, they would fail wherever they run."""
+    checks = fleet.checks(target.application)
+    release = fleet.file(release_file(str(target)), Release, needed=False) if checks else None
+    if release is None:
+        return []
+    routes: dict[str, bool] = {}
+    for tag in sorted({track.bundle for track in release.value.tracks.values()}):
+        bundle = fleet.file(bundle_file(target.application, tag), Bundle)
+        assert bundle, "needed"
+        routes |= {api.route: bool(api.task) for api in bundle.value.services[bundle.value.entry].apis.values()}
+    return [f"{target}: {text}" for text in undeclared(checks, routes)]
 
 
 def chosen(situation: Situation, track: str | None) -> tuple[Release, str]:
