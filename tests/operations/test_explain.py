@@ -156,3 +156,63 @@ def test_a_line_of_a_file_that_is_stale_is_not_guessed(fleet) -> None:
 def test_explain_needs_an_application(fleet, target: str) -> None:
     with pytest.raises(InvalidInput, match=r"explain needs one application .*; write it like prod/APPLICATION"):
         fleet.explain(target, "labels")
+
+
+ALERTS = "charts/bento-serving/alerts"
+
+
+def test_an_alert_that_nobody_changed_is_as_the_chart_s_file_says(fleet) -> None:
+    fleet.put(f"{ALERTS}/BentoLatencyHigh.yaml", "expr: up\nfor: 5m\nlabels:\n  severity: warning\n")
+    told = fleet.explain(PROD, "alerts.rules.BentoLatencyHigh")
+    assert [(one.path[-1], *_said(one)) for one in told] == [
+        ("enabled", f"{ALERTS}/BentoLatencyHigh.yaml True in force"),
+        ("severity", f"{ALERTS}/BentoLatencyHigh.yaml:4 warning in force"),
+        ("for", f"{ALERTS}/BentoLatencyHigh.yaml:2 5m in force"),
+    ]
+
+
+def test_what_people_say_of_an_alert_hides_what_the_chart_s_file_says(fleet) -> None:
+    config = "environments/prod/support-tickets/config.yaml"
+    fleet.put(f"{ALERTS}/BentoLatencyHigh.yaml", "expr: up\nfor: 5m\nlabels:\n  severity: warning\n")
+    fleet.put(config, fleet.text(config) + "alerts: {rules: {BentoLatencyHigh: {severity: critical}}}\n")
+    line = len(fleet.text(config).splitlines())
+    (one,) = fleet.explain(PROD, "alerts.rules.BentoLatencyHigh.severity")
+    assert one.leaf.value == "critical"
+    assert _said(one) == [f"{config}:{line} critical in force", f"{ALERTS}/BentoLatencyHigh.yaml:4 warning hidden"]
+    assert len(fleet.explain(PROD, "alerts.rules.BentoLatencyHigh")) == 3
+
+
+def test_an_alert_that_there_is_not_is_an_error_with_the_nearest_name(fleet) -> None:
+    with pytest.raises(InvalidInput, match="did you mean 'BentoLatencyHigh'"):
+        fleet.explain(PROD, "alerts.rules.BentoLatencyHi")
+
+
+def test_a_component_without_an_objective_has_the_application_s(fleet) -> None:
+    config = "environments/prod/support-tickets/config.yaml"
+    fleet.put(config, fleet.text(config) + "slo: {p95: 0.5}\n")
+    line = len(fleet.text(config).splitlines())
+    for one in fleet.explain(PROD, "services.EmbeddingRunner.slo.p95"):
+        assert one.path[-2:] == ("slo", "p95")
+        assert (one.leaf.value, [said.note for said, _ in one.statements()]) == (0.5, ["of the application"])
+        assert _said(one) == [f"{config}:{line} 0.5 in force"]
+    fleet.change(config, "  EmbeddingRunner:\n", "  EmbeddingRunner:\n    slo: {p95: 0.2}\n")
+    one, *_ = fleet.explain(PROD, "services.EmbeddingRunner.slo.p95")
+    assert [what for _, what in one.statements()] == ["in force", "hidden"]
+    assert one.leaf.value == 0.2
+
+
+def test_what_commands_alone_read_is_told_too(fleet) -> None:
+    config = "environments/prod/support-tickets/config.yaml"
+    fleet.put(config, fleet.text(config) + "rollout: {analysis: {max_p95: 0.8}}\n")
+    line = len(fleet.text(config).splitlines())
+    (one,) = fleet.explain(PROD, "rollout.analysis.max_p95")
+    assert _said(one) == [f"{config}:{line} 0.8 in force"]
+    (one,) = fleet.explain(PROD, "rollout.analysis.patience")
+    assert one.leaf.said == ()
+    environment = "environments/prod/environment.yaml"
+    fleet.change(environment, "pod_labels: {app: prometheus}", 'pod_labels: {app: prometheus}, address: "https://p.example.com"')
+    (one,) = fleet.explain(PROD, "monitoring.prometheus.address")
+    assert one.leaf.value == "https://p.example.com"
+    assert _said(one)[0].startswith(f"{environment}:")
+    with pytest.raises(InvalidInput, match="did you mean 'address'"):
+        fleet.explain(PROD, "monitoring.prometheus.adress")

@@ -141,6 +141,7 @@ def explain(
 ) -> None:
     """Tells where a value comes from: layer, file and line, and every value that it hides."""
     from bento_gitops.layers.marked import pointer
+    from bento_gitops.layers.resolving import OF_RELEASES
     from bento_gitops.operations import explain as operation
     from bento_gitops.repository.files import WorkingTree
 
@@ -156,7 +157,8 @@ def explain(
         if rows:
             console.table(["  VALUE", "LAYER", "WHERE", "", ""], rows)
         else:
-            console.line("  nothing says it: the chart and BentoML decide")
+            decides = "docs/releases.md has what holds then" if one.path[0] in OF_RELEASES else "the chart and BentoML decide"
+            console.line(f"  nothing says it: {decides}")
 
 
 def _explained(one: Explanation) -> dict[str, object]:

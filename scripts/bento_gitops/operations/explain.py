@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import get_args
 
-from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, Said, leaves_of
+from bento_gitops.layers.marked import MarkedMap, parse, place_of, plain
+from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, Said, leaf_at, leaves_of
 from bento_gitops.layers.overriding import split_path
+from bento_gitops.layers.resolving import OF_RELEASES, Sources, resolve
 from bento_gitops.layers.spelling import path_in
+from bento_gitops.model.files import Environment
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
-from bento_gitops.model.shape import Shape, shape_of
+from bento_gitops.model.settings import AlertName, ApplicationConfig, Objective
+from bento_gitops.model.shape import shape_of
 from bento_gitops.model.values import Values
 from bento_gitops.operations.render import Rendered, render_one
+from bento_gitops.rendering.routing import tree_from
 from bento_gitops.rendering.text import path_at
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet
@@ -57,22 +63,84 @@ def explain(tree: Tree, wanted: str, path: str | None) -> list[Explanation]:
     if not wanted.partition("/")[2]:
         advice = f"write it like {wanted.strip('/')}/APPLICATION"
         raise InvalidInput([Problem(Place(f"environments/{wanted}"), "", "explain needs one application", f"'{wanted}'", advice)])
-    rendered, values = render_one(fleet, fleet.chosen(wanted)[0])
+    target = fleet.chosen(wanted)[0]
+    rendered, values = render_one(fleet, target)
     if not path:
         return _below(values, ())
     line = _LINE.fullmatch(path)
     if line:
         return _below(values, _path_in_line(rendered, values, line[1], int(line[2])))
+    values = _with_what_commands_read(values, fleet.sources(target))
     explanations: list[Explanation] = []
     problems: list[Problem] = []
     for full in _full_paths(split_path(path), values):
         try:
-            explanations += _below(values, _checked(full, values, wanted, path))
+            known = _checked(full, values, wanted, path)
+            elsewhere = _said_elsewhere(known, values, fleet, rendered.chart)
+            explanations += _completed(_below(values, known), known, elsewhere)
         except InvalidInput as error:
             problems.extend(error.problems)
     if not explanations:
         raise InvalidInput(problems)
     return explanations
+
+
+def _with_what_commands_read(values: ResolvedMap, sources: Sources) -> ResolvedMap:
+    """The values, and beside them what files say to commands alone: rollout, evaluation, where Prometheus is asked."""
+    application = resolve(sources).application
+    result: ResolvedMap = {**values, **{key: application[key] for key in OF_RELEASES if key in application}}
+    watched = sources.saying("monitoring")
+    if watched.value.monitoring is not None:
+        said, shown = tree_from(watched.tree, "monitoring"), values.get("monitoring", {})
+        assert isinstance(said, dict)
+        result["monitoring"] = {**(shown if isinstance(shown, dict) else {}), **said}
+    return result
+
+
+def _said_elsewhere(path: tuple[str, ...], values: ResolvedMap, fleet: Fleet, chart: str) -> list[tuple[str, tuple[Said, ...]]]:
+    """By key below the path's model: what holds where nobody says it there.
+
+    What the application promises holds for a component; what the chart's own file says, for an alert.
+    """
+    match path:
+        case ("tracks", _, "components", _, "slo", *_):
+            promised = ((key, leaf_at(values, ("slo", key))) for key in shape_of(Objective).names(camel=False))
+            return [
+                (key, tuple(replace(said, note="of the application") for said in (leaf.said if leaf else ())))
+                for key, leaf in promised
+            ]
+        case ("alerts", "rules", alert, *_) if fleet.tree.exists(file := f"{chart}/alerts/{alert}.yaml"):
+            tree = parse(fleet.tree.read(file), file)
+            labels = tree.items["labels"]
+            assert isinstance(labels, MarkedMap)
+            return [
+                ("enabled", (Said("chart", Place(file), value=True, note="", counts=True),)),  # no line says it: there is a file
+                *(
+                    (key, (Said("chart", place_of(own, key), plain(own.items[key]), "", counts=True),))
+                    for key, own in (("severity", labels), ("for", tree))
+                ),
+            ]
+        case _:
+            return []
+
+
+def _completed(
+    found: list[Explanation], path: tuple[str, ...], elsewhere: list[tuple[str, tuple[Said, ...]]]
+) -> list[Explanation]:
+    """What is explained, with what is said elsewhere below it; all of that where the path names none of its keys."""
+    if not elsewhere:
+        return found
+    named = path[-1] in dict(elsewhere)
+    above = path[:-1] if named else path
+    own = {one.path: one.leaf.said for one in found}
+    result: list[Explanation] = []
+    for key, said in elsewhere:
+        here = (*above, key)
+        if not named or here == path:
+            every = (*own.get(here, ()), *said)
+            value = next((each.value for each in every if each.counts and each.value is not ABSENT), ABSENT)
+            result.append(Explanation(here, Leaf(value, every)))
+    return result
 
 
 def _path_in_line(rendered: Rendered, values: ResolvedMap, file: str, line: int) -> tuple[str, ...]:
@@ -107,12 +175,18 @@ def _components(track: Resolved) -> ResolvedMap:
 
 def _checked(parts: Sequence[str], values: ResolvedMap, wanted: str, asked: str) -> tuple[str, ...]:
     """The path in snake_case, as far as the model or the values know it. Raises InvalidInput at the first unknown part."""
-    result = path_in(parts, shape_of(Values), camel=False)
+    shape = shape_of(Values)
+    if parts[0] in OF_RELEASES:
+        shape = shape_of(ApplicationConfig)
+    elif parts[0] == "monitoring":
+        shape = shape_of(Environment)
+    result = path_in(parts, shape, camel=False)
     node: Resolved | None = values
-    shape: Shape = shape_of(Values)
     for depth, part in enumerate(result):
         here = node if isinstance(node, dict) else {}
         known = {*here, *shape.names(camel=False)}
+        if result[:depth] == ("alerts", "rules"):
+            known |= {*get_args(AlertName)}
         if part not in known:
             where = ".".join(result[:depth]) or "values.yaml"
             raise InvalidInput(
