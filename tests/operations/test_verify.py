@@ -6,10 +6,15 @@ import json
 import subprocess
 import xml.etree.ElementTree as Xml
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bento_gitops.model.problem import Refused
+from bento_gitops.operations.deciding import Request
+from bento_gitops.operations.verifying import Ways, require_evidence, run
+from bento_gitops.repository.files import WorkingTree
 from commands import called, unboxed
 from track_stand_in import API, Track, running
 
@@ -371,3 +376,15 @@ def test_an_observation_alone_asks_nobody(checked, tmp_path: Path) -> None:
     ran = called(checked.root, "verify", PROD, "--observation", str(tmp_path / "none"), "--stable-url", "http://a")
     assert ran.returncode == 2
     assert "with --observation alone nothing is asked; give --url too" in ran.stderr
+
+
+def test_a_run_is_no_evidence_for_values_that_came_while_it_asked(checked, green: Track) -> None:
+    """As where a push was lost: what Git says is read again, and the answers were those of other values."""
+    asked = Request(PROD, datetime.now(UTC), "olivia")
+    urls = [word for word in green.urls if word != "--url"]
+    done = run(WorkingTree(checked.root), asked, None, Ways(urls, (), None), times=1)
+    require_evidence(WorkingTree(checked.root), asked, done)
+    config = "environments/prod/support-tickets/config.yaml"
+    checked.put(config, checked.text(config).replace("timeout: 15", "timeout: 16"))
+    with pytest.raises(Refused, match="its values, chart or cluster are others in Git than when it was asked"):
+        require_evidence(WorkingTree(checked.root), asked, done)

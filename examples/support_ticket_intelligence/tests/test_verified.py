@@ -153,7 +153,7 @@ def test_recorded_requests_are_answered_alike_by_two_tracks_of_the_same_model(fl
     release.write_text(release.read_text().replace(f"{{{blue}}}", f"{both}\ncandidate: green"))
     recorded = "examples/support_ticket_intelligence/verification/replay.jsonl"
     addresses = ["--url", pods.addresses[API], "--stable-url", pods.addresses[WITHOUT_DEPENDS]]
-    pace = ["--rate", "4", "--for", "6"]
+    pace = ["--rate", "4", "--for", "6s"]
     command = [ROOT / ".venv/bin/bento-gitops", "replay", f"test/{APPLICATION}", recorded, *addresses, *pace, "--json"]
     done = subprocess.run(command, cwd=fleet, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,7 +13,7 @@ from bento_gitops.model.base import timestamp
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.evidence import Observation, ObservedTrack, Verification
 from bento_gitops.model.layout import bundle_file, release_file
-from bento_gitops.model.problem import Place, Problem, Refused, did_you_mean
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.model.verification import Check
 from bento_gitops.observing.answers import Answered, Asked
@@ -35,6 +35,7 @@ from bento_gitops.operations.deciding import Request, opened
 from bento_gitops.operations.observe import ran_by
 from bento_gitops.operations.reaching import Reached, WrongOptions, forwarded, named
 from bento_gitops.operations.situation import Situation
+from bento_gitops.releasing.evidence import Binding
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet, Target
 from bento_gitops.tools import http
@@ -82,6 +83,8 @@ class Run:
     """Components of the track that nobody knew how to reach."""
     silent: tuple[str, ...]
     """Addresses given by hand at which nothing answers, and why: perhaps there is nothing of the bundle at all."""
+    bound: Binding | None
+    """What Git said when it was asked: for other values it is no evidence. None: that has no binding, and is never evidence."""
 
     @property
     def failed(self) -> list[str]:
@@ -125,7 +128,15 @@ def run(tree: Tree, request: Request, track: str | None, ways: Ways, *, times: i
         begin_with(subject, outcomes),
         tuple(one.service for one in subject.components if one.service not in seen.components),
         tuple(_without_answer(subject, seen, stable)) if ways.urls else (),
+        _bound(situation, subject.bundle),
     )
+
+
+def _bound(situation: Situation, bundle: str) -> Binding | None:
+    try:
+        return situation.binding(bundle)
+    except InvalidInput:
+        return None  # to look is possible all the same; to record it says what is wrong
 
 
 def _without_answer(subject: Subject, seen: Seen, stable: Reached | None) -> Iterator[str]:
@@ -335,6 +346,9 @@ def require_evidence(tree: Tree, request: Request, done: Run) -> None:
         wrong = "nothing answered"
         found = f"{done.requests} requests were sent" if done.requests else "the application has no checks, or its api no address"
         todo = "nothing is recorded; say where its checks are (verification in applications/<app>.yaml) and where it answers"
+    elif situation.binding(done.bundle) != done.bound:
+        wrong = "its values, chart or cluster are others in Git than when it was asked"
+        found, todo = "", "nothing is recorded; verify again when what Git says runs"
     elif others:
         wrong = f"what answered is not bundle {done.bundle}, or not the stable track's"
         if all(one.startswith("bundle/") for one in others):
