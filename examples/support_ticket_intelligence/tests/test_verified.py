@@ -149,7 +149,7 @@ def test_recorded_requests_are_answered_alike_by_two_tracks_of_the_same_model(fl
     release = fleet / "environments/test" / APPLICATION / "release.yaml"
     blue = 'blue: {bundle: "1.1.0", weight: 100}'
     assert blue in release.read_text()
-    both = '{blue: {bundle: "1.0.0", weight: 100}, green: {bundle: "1.1.0", weight: 0, ready_for: 0}}'
+    both = '{blue: {bundle: "1.1.0", weight: 100}, green: {bundle: "1.1.0", weight: 0, ready_for: 0}}'
     release.write_text(release.read_text().replace(f"{{{blue}}}", f"{both}\ncandidate: green"))
     recorded = "examples/support_ticket_intelligence/verification/replay.jsonl"
     addresses = ["--url", pods.addresses[API], "--stable-url", pods.addresses[WITHOUT_DEPENDS]]
