@@ -23,7 +23,8 @@ class Kubectl:
         return self.folder / "kubectl"
 
     def knows(self, **what: Any) -> None:
-        """services, pods: objects; ports: by pod; says: by verb, the error that it ends with; losing: pods to which a way ends at once."""
+        """services, pods: objects; ports: by pod; says: by verb, the error that it ends with; losing: pods to which a way ends at
+        once."""
         file = self.folder / "knows.json"
         before = json.loads(file.read_text()) if file.exists() else {"services": [], "pods": [], "ports": {}, "says": {}}
         file.write_text(json.dumps(before | what))
