@@ -83,8 +83,9 @@ def selectors(query: promql_parser.Expr) -> list[list[tuple[str, ...]]]:
         return []
     sides = [query.lhs, query.rhs]
     found = [each for side in sides for each in selectors(side)]
-    if " or " in query.prettify() and all(isinstance(side, promql_parser.VectorSelector) for side in sides):
-        found.append([tuple(sorted(str(each) for each in side.matchers.matchers)) for side in sides])
+    chosen = [side.matchers.matchers for side in sides if isinstance(side, promql_parser.VectorSelector)]
+    if " or " in query.prettify() and len(chosen) == len(sides):
+        found.append([tuple(sorted(map(str, matchers))) for matchers in chosen])
     return found
 
 
