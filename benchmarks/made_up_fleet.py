@@ -35,6 +35,7 @@ monitoring:
 registries: [registry.example.com/ml]
 live_min_replicas: {at_least}
 defaults:
+  alerts: {{runbooks: "https://git.example.com/fleet/docs/runbooks"}}
   labels: {{stage: {name}}}
   roles:
     api:

@@ -91,7 +91,7 @@ def test_glass_broken_for_the_arrival_lets_it_pass_with_a_note(olivia: Operator)
     assert f"note: passed over by Olivia (nothing answers anyway): {RELEASE}" in said.err
     assert "gates were passed over (arrival) by Olivia" in olivia.run("status", PROD).err
     (one,) = json.loads(olivia.run("validate", PROD, "--base", base, "--json").out)["applications"]
-    assert "tracks.green.weight" in one["notes"][0]
+    assert any("tracks.green.weight" in note for note in one["notes"])
 
 
 def test_a_base_whose_values_cannot_be_read_is_said(olivia: Operator) -> None:
