@@ -111,7 +111,7 @@ def fleet(tmp_path: Path) -> Path:
 
 def verify(fleet: Path, *arguments: str, code: int | None) -> dict[str, tuple[str, str]]:
     """Outcome and what was found, by check. Without a code it passes, or fails because the machine is slow."""
-    command = [ROOT / ".venv/bin/bento-gitops", "verify", f"test/{APPLICATION}", *arguments, "--times", "2", "--json"]
+    command = [ROOT / ".venv/bin/bento-gitops", "verify", f"test/{APPLICATION}", "--times", "2", *arguments, "--json"]
     done = subprocess.run(command, cwd=fleet, capture_output=True, text=True, check=False)
     assert done.returncode in ((0, 4) if code is None else (code,)), done.stdout + done.stderr
     return {one["name"]: (one["outcome"], one["found"]) for one in json.loads(done.stdout)["verification"]["checks"]}
@@ -161,3 +161,48 @@ def test_recorded_requests_are_answered_alike_by_two_tracks_of_the_same_model(fl
     assert (found["requests"], found["same_status"], found["same_answer"]) == (24, 24, 24), found
     assert [one["quantile"] for one in found["latency"]] == ["p50", "p95"]
     assert all(one["says"] for one in found["latency"])
+
+
+BROKEN = """\
+apiVersion: bento-gitops/v1
+kind: Verification
+checks:
+  wanted:
+    request: {method: POST, path: /classify_ticket, body: {tickets: [{text: "I was charged twice"}]}}
+    expect: {%s}
+"""
+
+
+@pytest.mark.parametrize(
+    ("expected", "check", "words"),
+    [
+        ("status: 200, json: {/classifications/0/label: {equals: nonsense}}", "answer/wanted", "/classifications/0/label"),
+        ("status: 400", "answer/wanted", "answered 200, not 400"),
+        ("status: 200, within: 0.0001", "latency/wanted", "ms"),
+    ],
+)
+def test_what_is_not_as_it_must_be_fails_its_own_check_alone(
+    fleet: Path, pods: Pods, expected: str, check: str, words: str
+) -> None:
+    """An answer that is another, a status that is another, an answer that comes too late."""
+    folder = fleet / "examples/support_ticket_intelligence/verification"
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "broken.yaml").write_text(BROKEN % expected)
+    found = failed(verify(fleet, *pods.urls(), code=4))
+    assert found.keys() == {check} and words in found[check], found
+
+
+def test_another_bundle_than_git_says_is_found_at_every_component(fleet: Path, pods: Pods) -> None:
+    release = fleet / "environments/test" / APPLICATION / "release.yaml"
+    release.write_text(release.read_text().replace("1.1.0", "1.0.0"))
+    found = failed(verify(fleet, *pods.urls(), code=4))
+    assert {f"bundle/{name}" for name in (API, *RUNNERS)} <= found.keys()
+    assert all("support_ticket_intelligence:1.1.0" in found[f"bundle/{name}"] for name in (API, *RUNNERS)), found
+
+
+def test_an_objective_that_is_missed_is_found_though_every_answer_is_right(fleet: Path, pods: Pods) -> None:
+    config = fleet / "environments/test" / APPLICATION / "config.yaml"
+    config.write_text(config.read_text() + "slo: {p95: 0.0001}\n")
+    found = failed(verify(fleet, *pods.urls(), "--times", "5", code=4))
+    assert "latency/p95" in found and not any(name.startswith("answer/") for name in found), found
