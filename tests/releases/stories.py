@@ -24,6 +24,19 @@ TESTS = Path(__file__).parents[1]
 CHART = TESTS.parent / "charts" / "bento-serving"
 SCHEMAS = TESTS.parent / "schemas" / "custom-resources"
 APP = "support-tickets"
+REGION = f"prod-b/{APP}"
+REGION_ENVIRONMENT = """\
+apiVersion: bento-gitops/v1
+kind: Environment
+extends: prod
+namespace: tickets-prod-b
+cluster: prod-b-cluster
+routing:
+  controller: gateway
+  gateway: {name: public, namespace: gateways, listener: web, pod_labels: {app: gateway}}
+  hostname: "{application}.prod-b.example.com"
+"""
+"""A second region, which extends prod."""
 
 RULES = {
     "dev": "promotion: {direct: true}\n",

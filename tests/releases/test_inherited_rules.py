@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from stories import APP, Operator
-
-REGION = f"prod-b/{APP}"
-ENVIRONMENT = """\
-apiVersion: bento-gitops/v1
-kind: Environment
-extends: prod
-namespace: tickets-prod-b
-cluster: prod-b-cluster
-routing:
-  controller: gateway
-  gateway: {name: public, namespace: gateways, listener: web, pod_labels: {app: gateway}}
-  hostname: "{application}.prod-b.example.com"
-"""
+from stories import APP, REGION, REGION_ENVIRONMENT, Operator
 
 
 def test_without_a_tag_the_next_bundle_is_that_of_the_environment_that_the_inherited_rules_name(olivia: Operator) -> None:
     """The newest bundle of all has proved itself nowhere."""
     olivia.prove("1.1.0")
     olivia.new_bundle("1.2.0")
-    olivia.clone.put("environments/prod-b/environment.yaml", ENVIRONMENT)
+    olivia.clone.put("environments/prod-b/environment.yaml", REGION_ENVIRONMENT)
     release = olivia.clone.text(f"environments/prod/{APP}/release.yaml") or ""
     olivia.clone.put(f"environments/{REGION}/release.yaml", release)
     olivia.run("render")
@@ -34,6 +21,6 @@ def test_without_a_tag_the_next_bundle_is_that_of_the_environment_that_the_inher
 def test_the_first_bundle_of_a_new_environment_follows_the_inherited_rules_too(olivia: Operator) -> None:
     olivia.prove("1.1.0")
     olivia.new_bundle("1.2.0")
-    olivia.clone.commit("A second region", {"environments/prod-b/environment.yaml": ENVIRONMENT})
+    olivia.clone.commit("A second region", {"environments/prod-b/environment.yaml": REGION_ENVIRONMENT})
     olivia.clone.git("push", "--quiet")
     assert "1.1.0 is the first bundle" in olivia.change("promote", REGION, "--dry-run").out

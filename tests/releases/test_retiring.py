@@ -5,27 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from stories import APP, Operator
+from stories import APP, REGION, REGION_ENVIRONMENT, Operator
 
 PROD = f"prod/{APP}"
-REGION = f"prod-b/{APP}"
-ENVIRONMENT = """\
-apiVersion: bento-gitops/v1
-kind: Environment
-extends: prod
-namespace: tickets-prod-b
-cluster: prod-b-cluster
-routing:
-  controller: gateway
-  gateway: {name: public, namespace: gateways, listener: web, pod_labels: {app: gateway}}
-  hostname: "{application}.prod-b.example.com"
-"""
 
 
 @pytest.fixture
 def region(olivia: Operator) -> Operator:
     """A second region extends prod, and runs the application with what prod says of it."""
-    olivia.clone.put("environments/prod-b/environment.yaml", ENVIRONMENT)
+    olivia.clone.put("environments/prod-b/environment.yaml", REGION_ENVIRONMENT)
     olivia.clone.put(f"environments/{REGION}/release.yaml", olivia.clone.text(f"environments/{PROD}/release.yaml") or "")
     olivia.run("render")
     olivia.clone.commit("A second region")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard
 
 from bento_gitops.observing.dashboards.boards import board, of_one_application
-from bento_gitops.observing.dashboards.panels import LIMIT, OBJECTIVE, Query, lines, rows
+from bento_gitops.observing.dashboards.panels import LIMIT, OBJECTIVE, Query, lines, rows, weights
 from bento_gitops.observing.dashboards.queries import (
     COMPONENT_FACTS,
     COMPONENTS,
@@ -91,16 +91,7 @@ def _users():
             ],
             width=8,
         ),
-        lines(
-            "Weights",
-            "Percent of live requests that each track is to get.",
-            "percent",
-            Query(f"max by (track, bundle) (bento:weight{{{FACTS}}})", "{{track}} ({{bundle}})"),
-            tracks=True,
-            stacked=True,
-            full=100,
-            width=12,
-        ),
+        weights(width=12),
         lines(
             "Share of requests",
             "Percent of live requests that each track did get, in a minute: as the weights, or routes do not do what they say.",

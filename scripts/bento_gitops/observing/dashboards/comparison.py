@@ -5,8 +5,8 @@ from __future__ import annotations
 from grafana_foundation_sdk.builders import dashboard, timeseries
 
 from bento_gitops.observing.dashboards.boards import board, of_one_application
-from bento_gitops.observing.dashboards.panels import OBJECTIVE, Query, lines, number
-from bento_gitops.observing.dashboards.queries import CANDIDATE, COMPONENT_FACTS, COMPONENTS, FACTS, STABLE, USERS
+from bento_gitops.observing.dashboards.panels import OBJECTIVE, Query, lines, number, weights
+from bento_gitops.observing.dashboards.queries import CANDIDATE, COMPONENT_FACTS, COMPONENTS, STABLE, USERS
 
 _RUNBOOKS = ["BentoCandidateWorse"]
 _CALLED = "{{component}} ({{bundle}})"
@@ -55,16 +55,7 @@ _QUANTITIES = (
 def _head():
     counted = f"increase(bentoml_service_request_total{{{USERS}}}[10m])"
     return [
-        lines(
-            "Weights",
-            "Percent of live requests that each track is to get.",
-            "percent",
-            Query(f"max by (track, bundle) (bento:weight{{{FACTS}}})", "{{track}} ({{bundle}})"),
-            tracks=True,
-            stacked=True,
-            full=100,
-            width=16,
-        ),
+        weights(width=16),
         number(
             "Stable, in 10 minutes",
             "Requests that the api of the stable track answered: what the candidate is compared with.",

@@ -16,6 +16,8 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models import heatmap as heatmap_model
 from grafana_foundation_sdk.models import prometheus as prometheus_model
 
+from bento_gitops.observing.dashboards.queries import FACTS
+
 SOURCE = model.DataSourceRef(type_val="prometheus", uid="${datasource}")
 OBJECTIVE = "objective"
 """The legend of a limit that the values state: a dashed red line in every panel."""
@@ -99,6 +101,20 @@ def lines(
             dashes = model.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [8, 8]})
             panel.override_by_regexp(f"/^{word}/", [_fixed("red"), dashes, model.DynamicConfigValue("custom.fillOpacity", 0)])
     return _with_queries(panel, title, description, queries, runbooks, width, 8)
+
+
+def weights(*, width: int) -> timeseries.Panel:
+    """What each track is to get of the live requests."""
+    return lines(
+        "Weights",
+        "Percent of live requests that each track is to get.",
+        "percent",
+        Query(f"max by (track, bundle) (bento:weight{{{FACTS}}})", "{{track}} ({{bundle}})"),
+        tracks=True,
+        stacked=True,
+        full=100,
+        width=width,
+    )
 
 
 def number(
