@@ -12,6 +12,7 @@ from bento_gitops.cli import console, context
 from bento_gitops.cli.changing import Options, changing_files, told
 
 if TYPE_CHECKING:
+    from bento_gitops.operations.clusters import ClusterFile
     from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.operations.explain import Explanation
     from bento_gitops.operations.render import Rendered
@@ -40,7 +41,7 @@ def render(
     *,
     options: Options,
 ) -> None:
-    """Writes the values.yaml of every application from bundles, configs, releases and overrides."""
+    """Writes the values.yaml of every application, and what clusters get of their environments."""
     if options.delivers:
         if check or assignments or manifests:
             raise typer.BadParameter(
@@ -49,10 +50,13 @@ def render(
         _repair(target, options)
         return
     from bento_gitops.operations import render as operation
+    from bento_gitops.operations.clusters import cluster_files, write
     from bento_gitops.repository.files import WorkingTree
+    from bento_gitops.repository.fleet import Fleet
 
     tree = WorkingTree(context.root)
     rendered = operation.render(tree, target, assignments or (), options.moment)
+    generated = cluster_files(Fleet(tree)) if target is None and not assignments else []
     writes = not check and not assignments
     if manifests is not None:
         from bento_gitops.operations.manifests import write_manifests
@@ -61,11 +65,13 @@ def render(
         write_manifests({str(one.target): one.text for one in rendered}, charts, manifests)
     if writes:
         operation.write(context.root, rendered)
+        write(context.root, generated)
     if options.as_json:
-        console.document([_as_json(one) for one in rendered])
+        console.document([*(_as_json(one) for one in rendered), *(_cluster_as_json(one) for one in generated)])
     else:
         _print(rendered, target or "any environment", check=check, assignments=bool(assignments))
-    if check and any(one.changed for one in rendered):
+        _print_clusters(generated, check=check)
+    if check and any(one.changed for one in (*rendered, *generated)):
         raise typer.Exit(3)
 
 
@@ -115,6 +121,21 @@ def _print(rendered: list[Rendered], wanted: str, *, check: bool, assignments: b
         console.note(
             f"{len(changed)} of {len(rendered)} values.yaml are not what their sources say; run `make render` and commit them"
         )
+
+
+def _print_clusters(generated: list[ClusterFile], *, check: bool) -> None:
+    """What becomes of the generated values of clusters, where that is anything."""
+    changed = [one for one in generated if one.changed]
+    for one in changed:
+        console.line(f"{one.path}: {'stale' if check else 'written'}")
+    if check and changed:
+        for text in [text for one in changed if one.before for text in one.difference()]:
+            console.line(text, "green" if text.startswith("+") else "red" if text.startswith("-") else "")
+        console.note(f"{len(changed)} files of clusters are not what environments say; run `make render` and commit them")
+
+
+def _cluster_as_json(one: ClusterFile) -> dict[str, object]:
+    return {"cluster": one.cluster, "values": one.path, "changed": one.changed, "difference": one.difference()}
 
 
 def _as_json(one: Rendered) -> dict[str, object]:

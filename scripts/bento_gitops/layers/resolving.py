@@ -30,8 +30,14 @@ OF_RELEASES = ("rollout", "evaluation")
 """Those that commands read; no pod knows them."""
 
 
-Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas", "overrides", "promotion"]
+Fact = Literal["monitoring", "registries", "image_pull_secrets", "live_min_replicas", "overrides", "promotion", "guardrails"]
 """What an environment may leave to the one that it extends."""
+
+
+def saying(environments: Sequence[Read[Environment]], fact: Fact) -> Read[Environment]:
+    """Of an environment that another one extends, if any, and itself: the last that says an optional fact, else itself."""
+    said = (environment for environment in reversed(environments) if getattr(environment.value, fact) is not None)
+    return next(said, environments[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,7 @@ class Sources:
 
     def saying(self, fact: Fact) -> Read[Environment]:
         """The environment.yaml that says an optional fact: its own, else the one that it extends."""
-        said = (environment for environment in reversed(self.environments) if getattr(environment.value, fact) is not None)
-        return next(said, self.own)
+        return saying(self.environments, fact)
 
 
 @dataclass(frozen=True, slots=True)

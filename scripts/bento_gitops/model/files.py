@@ -16,6 +16,7 @@ from bento_gitops.model.base import (
     LabelValue,
     Memory,
     Model,
+    OwnLabelKey,
     Repository,
     RepositoryFolder,
     SecretName,
@@ -211,6 +212,55 @@ class ChartPin(Model):
     """A folder below charts/releases/bento-serving."""
 
 
+PolicyName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$")]
+"""The folder of a policy below policies/ or policies/local/; with what the chart puts around it a name of Kubernetes."""
+
+
+class PodCeiling(Model):
+    """The most that one container may ask for, as a request or as a limit."""
+
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    gpu: Annotated[int, Field(ge=0)] | None = None
+    """GPUs (nvidia.com/gpu); 0: none may be had here."""
+
+
+class ReplicaBounds(Model):
+    """What an autoscaler's bounds must keep to."""
+
+    min: Annotated[int, Field(ge=1)] | None = None
+    """Pods of each component of a track with live requests, at least."""
+    max: Annotated[int, Field(ge=1)] | None = None
+    """Pods of one component, at most."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> ReplicaBounds:
+        if self.min and self.max and self.min > self.max:
+            raise ValueError("min is above max; swap them")
+        return self
+
+
+class Quota(Model):
+    """What all pods of the namespace may request together."""
+
+    cpu: Cpu | None = None
+    memory: Memory | None = None
+    gpu: Annotated[int, Field(ge=0)] | None = None
+    pods: Annotated[int, Field(ge=1)] | None = None
+
+
+class Guardrails(Model):
+    """What policies hold the objects of this environment to."""
+
+    deny: list[PolicyName] = Field(default_factory=list[str])
+    """Policies that refuse what breaks them; the others warn, and write to the API server's audit log."""
+    pod: PodCeiling | None = None
+    replicas: ReplicaBounds | None = None
+    labels: list[OwnLabelKey] | None = None
+    """What every object must carry, like owner and cost-center."""
+    quota: Quota | None = None
+
+
 class OverrideRules(Model):
     """What an operator's temporary changes must keep to here."""
 
@@ -238,6 +288,8 @@ class Environment(Model):
     """Pods of each component that a candidate has at least."""
     promotion: Promotion | None = None
     """What must hold before a bundle comes here."""
+    guardrails: Guardrails | None = None
+    """What policies refuse here, and the bounds that they know."""
     overrides: OverrideRules | None = None
     """Without it: an override ends when its author says."""
     defaults: Defaults | None = None

@@ -12,6 +12,23 @@ RELEASES = "charts/releases/bento-serving"
 """Copies of the chart that never change, a folder for each version; environments pin them."""
 
 
+POLICIES = ("policies", "policies/local")
+"""Folders that hold a folder for each policy: those that come with the charts, then the fork's own."""
+
+CLUSTERS = "clusters"
+"""A folder for each cluster that runs PLATFORM."""
+
+
+def cluster_values(cluster: str) -> str:
+    """What people say of a cluster: values of PLATFORM. A cluster without this file does not run it."""
+    return f"{CLUSTERS}/{cluster}/values.yaml"
+
+
+def cluster_environments(cluster: str) -> str:
+    """What PLATFORM gets of the cluster's environments and of the fork's own policies: generated."""
+    return f"{CLUSTERS}/{cluster}/environments.yaml"
+
+
 def released_chart(version: str) -> str:
     """The folder of a version of the chart."""
     return f"{RELEASES}/{version}"

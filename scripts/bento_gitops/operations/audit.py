@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bento_gitops.layers.reading import read
-from bento_gitops.model.layout import release_file
+from bento_gitops.model.layout import CLUSTERS, release_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.release import Release
 from bento_gitops.operations.arriving import arrival
+from bento_gitops.operations.clusters import cluster_files
 from bento_gitops.operations.render import render_one
 from bento_gitops.releasing.message import TARGET, TRANSITION, WEIGHTS
 from bento_gitops.releasing.states import weights
@@ -120,11 +121,25 @@ def _other_than_a_command(root: Path, commit: git.Commit) -> Iterator[Problem]:
         return
     targets = (commit.trailer(TARGET) or "").split()
     for path in _changed(root, commit.sha):
-        if not _may_write(path, targets, _WRITES[transition]):
+        if transition == "render" and path.startswith(f"{CLUSTERS}/"):
+            yield from _other_than_generated(root, commit, path, place)
+        elif not _may_write(path, targets, _WRITES[transition]):
             whose = " ".join(targets) or "no application"
             wrong = f"is nothing that `{transition}` of {whose} writes, and no pull request brought it"
             yield Problem(Place(place), path, wrong, "", "take it back (git revert), and open a pull request")
     yield from _says_otherwise(root, commit, targets, place)
+
+
+def _other_than_generated(root: Path, commit: git.Commit, path: str, place: str) -> Iterator[Problem]:
+    """Where what a cluster gets is not what the environments of the commit say."""
+    try:
+        generated = {one.path: one for one in cluster_files(Fleet(GitTree(root, commit.sha)))}
+    except InvalidInput as error:
+        yield from (Problem(Place(place), str(one.place), one.wrong, one.found, one.todo) for one in error.problems)
+        return
+    if path not in generated or generated[path].changed:
+        wrong, todo = "is not what its sources say in this commit", "bento-gitops render writes it anew"
+        yield Problem(Place(place), path, wrong, "", todo)
 
 
 def _changed(root: Path, sha: str) -> list[str]:

@@ -61,17 +61,15 @@ class Rendered:
 
     def difference(self) -> list[str]:
         """The lines that change, as a unified diff."""
-        import difflib
+        return difference(self.target.values, self.before, self.text)
 
-        lines = difflib.unified_diff(
-            self.before.splitlines(),
-            self.text.splitlines(),
-            f"a/{self.target.values}",
-            f"b/{self.target.values}",
-            lineterm="",
-            n=1,
-        )
-        return list(lines)
+
+def difference(path: str, before: str, after: str) -> list[str]:
+    """The lines of a file that change, as a unified diff."""
+    import difflib
+
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm="", n=1)
+    return list(lines)
 
 
 def render(tree: Tree, wanted: str | None, assignments: Sequence[str] = (), now: datetime | None = None) -> list[Rendered]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from bento_gitops.layers.marked import MarkedMap, place_of
 from bento_gitops.layers.overriding import fragments
 from bento_gitops.layers.reading import Read, read
-from bento_gitops.layers.resolving import Sources
+from bento_gitops.layers.resolving import Sources, saying
 from bento_gitops.model.base import FORMS, ApplicationName, DnsLabel, Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
@@ -149,18 +149,25 @@ class Fleet:
                     self._own.setdefault(environment, []).append(name)
         return self._own
 
-    def promotion(self, environment: str) -> Promotion | None:
-        """What must hold before something comes to an environment: its own rules, else those of the one that it extends.
+    def chain(self, environment: str) -> tuple[Read[Environment], ...]:
+        """The environment that one extends, if any, then its own.
 
         Raises InvalidInput.
         """
         own = self.file(environment_file(environment), Environment)
         assert own, "needed"
-        if own.value.promotion is not None or own.value.extends is None:
-            return own.value.promotion
+        if own.value.extends is None:
+            return (own,)
         base = self.file(environment_file(own.value.extends), Environment)
         assert base, "needed"
-        return base.value.promotion
+        return (base, own)
+
+    def promotion(self, environment: str) -> Promotion | None:
+        """What must hold before something comes to an environment: its own rules, else those of the one that it extends.
+
+        Raises InvalidInput.
+        """
+        return saying(self.chain(environment), "promotion").value.promotion
 
     def unread(self, wanted: str | None) -> list[Problem]:
         """What is wrong with the files that no target reads, of ENV, ENV/APP or everything.
