@@ -69,7 +69,7 @@ def test_render_shows_or_commits_but_not_both(rendered, run) -> None:
     for option in (("--check",), ("--set", f"{MIN}=7"), ("--manifests", "x")):
         assert "it goes with no commit" in run("render", *option, "--commit", code=2).stderr.replace("│", "").replace("\n", " ")
     trial = json.loads(run("render", "--dry-run", "--json", *NOW).stdout)
-    assert (trial["changed"], trial["paths"], trial["says"]) == (False, [], "all 3 values.yaml are what their sources say")
+    assert (trial["changed"], trial["paths"], trial["says"]) == (False, [], "all 3 generated files are what their sources say")
     values = f"environments/{PROD}/values.yaml"
     rendered.put(values, rendered.text(values) + "# by hand\n")
     trial = json.loads(run("render", "--dry-run", "--json", *NOW).stdout)

@@ -240,8 +240,33 @@ def test_stale_values_on_main_are_told_and_repaired_by_one_commit(runner: Runner
 
     head = origin.head
     again = runner.run("main.yml", "repair", context)
-    assert again.code == 0 and "all 3 values.yaml are what their sources say" in again.out
+    assert again.code == 0 and "all 3 generated files are what their sources say" in again.out
     assert origin.head == head
+
+
+def test_what_a_cluster_gets_is_repaired_too_and_audited_as_what_it_must_be(
+    runner: Runner, olivia: Repository, origin: Origin
+) -> None:
+    before = olivia.commit("prod runs the platform chart", {"clusters/prod-cluster/values.yaml": "{}\n"})
+    olivia.git("push", "--quiet")
+    assert runner.run("main.yml", "render", MAIN).code == 3
+    assert runner.run("main.yml", "repair", {**MAIN, "github.sha": before}).code == 0
+    generated = "clusters/prod-cluster/environments.yaml"
+    assert origin.git("diff", "--name-only", "main^", "main") == generated
+    assert runner.run("main.yml", "render", MAIN).code == 0
+    assert _audit(runner, before)[0] == 0, "a repair needs no pull request"
+
+    olivia.git("pull", "--quiet")
+    before = olivia.head
+    text = olivia.text(generated) or ""
+    weaker = text.replace("registries: registry.example.com/ml", "registries: ''")
+    assert weaker != text
+    olivia.put(generated, weaker)
+    olivia.git("add", "--all")
+    olivia.git("commit", "--quiet", "--reuse-message", "HEAD")
+    olivia.git("push", "--quiet")
+    code, out = _audit(runner, before)
+    assert code == 4 and f"{generated}: is not what its sources say in this commit" in out, out
 
 
 def test_a_repair_that_meets_another_push_repairs_what_is_there_then(
