@@ -54,12 +54,12 @@ def refused(application: str, values: str, refusals: Sequence[helm.Refusal]) -> 
     """The chart's refusals at the lines of the values that they are about."""
     file = values_file(application)
     for refusal in refusals:
-        line = _line(values, refusal.pointer, file) if refusal.pointer else 0
+        line = line_of(values, refusal.pointer, file) if refusal.pointer else 0
         todo = f"refused by {refusal.template} of the chart" if refusal.template else ""
         yield Problem(Place(file, line), refusal.pointer, refusal.sentence, "", todo)
 
 
-def _line(values: str, pointer: str, file: str) -> int:
+def line_of(values: str, pointer: str, file: str) -> int:
     """The line of a value, or of the nearest mapping around it that is there."""
     try:
         node: Marked = parse(values, file)

@@ -1,0 +1,76 @@
+"""What bento-platform makes of each cluster's values: rendered, and held against the schemas of its objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bento_gitops.checking.application import Checker
+from bento_gitops.checking.kubernetes_schemas import VERSIONS
+from bento_gitops.layers.marked import MarkedMap, Plain, parse, place_of, plain
+from bento_gitops.model.layout import PLATFORM, cluster_values
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.operations.clusters import ClusterFile
+from bento_gitops.operations.manifests import line_of
+from bento_gitops.tools import binaries, helm
+
+RELEASE = "bento-platform"
+"""What the release is called, and its namespace: as docs/platform.md installs it."""
+GENERATED = (("environments",), ("policies", "local"))
+"""What `render` writes; people who write it too would be overruled in silence."""
+
+
+def platform_problems(root: Path, files: Sequence[ClusterFile], checker: Checker) -> dict[str, tuple[int, list[Problem]]]:
+    """By cluster: how many objects bento-platform makes of its values, and what is wrong with them.
+
+    `files` are the generated values of clusters, as their sources say them.
+    """
+    return {one.cluster: _of(root, one, checker) for one in files}
+
+
+def _of(root: Path, generated: ClusterFile, checker: Checker) -> tuple[int, list[Problem]]:
+    path = cluster_values(generated.cluster)
+    text = (root / path).read_text("utf-8", errors="replace")
+    try:
+        said = parse(text, path)
+    except InvalidInput as error:
+        return 0, list(error.problems)
+    if problems := list(_said_twice(said)):
+        return 0, problems
+    values = json.dumps(_laid_over(plain(said), plain(parse(generated.text, generated.path))))
+    try:
+        documents = helm.template(
+            root / PLATFORM, values, RELEASE, helm=binaries.find("helm"), kube_version=VERSIONS[-1], namespace=RELEASE
+        )
+    except helm.ChartRefused as error:
+        return 0, [_refused(path, text, one) for one in error.refusals]
+    outcome = checker.check(documents)
+    return len(outcome.objects), [finding.problem(Place(path)) for finding in outcome.findings]
+
+
+def _said_twice(said: MarkedMap) -> Iterator[Problem]:
+    for path in GENERATED:
+        inner = said
+        for key in path[:-1]:
+            below = inner.items.get(key)
+            inner = below if isinstance(below, MarkedMap) else MarkedMap({}, said.place)
+        if path[-1] in inner.items:
+            wrong = "is generated: it comes from environment.yaml of each environment, and from policies/local"
+            yield Problem(place_of(said, *path), ".".join(path), wrong, "", "remove it here, and run `bento-gitops render`")
+
+
+def _refused(path: str, text: str, refusal: helm.Refusal) -> Problem:
+    line = line_of(text, refusal.pointer, path) if refusal.pointer else 0
+    todo = f"refused by {refusal.template} of the chart" if refusal.template else ""
+    return Problem(Place(path, line), refusal.pointer, refusal.sentence, "", todo)
+
+
+def _laid_over(lower: Plain, upper: Plain) -> Plain:
+    """As Helm merges values files: mappings by key, all else as the last one says."""
+    if not (isinstance(lower, dict) and isinstance(upper, dict)):
+        return upper
+    merged = dict(lower)
+    for key, value in upper.items():
+        merged[key] = _laid_over(merged[key], value) if key in merged else value
+    return merged
