@@ -33,6 +33,11 @@ def component_name(service: str) -> str:
     return _fitted(kebab(service), service)
 
 
+def argo_application(environment: str, application: str) -> str:
+    """What Argo CD calls an application in an environment: prod.support-tickets. Neither name has a dot, so no two are alike."""
+    return f"{environment}.{application}"
+
+
 def _fitted(text: str, whole: str) -> str:
     """What is too long is cut and gets a hash of the whole, which tells apart what looks alike after the cut."""
     if len(text) <= _LONGEST:

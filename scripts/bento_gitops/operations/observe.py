@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
+from bento_gitops.checking.objects import get
 from bento_gitops.model.base import timestamp
 from bento_gitops.model.evidence import Observation, ObservedAnalysis
 from bento_gitops.model.layout import environment_file
@@ -14,8 +16,13 @@ from bento_gitops.model.names import component_name
 from bento_gitops.model.problem import Place, Problem, Refused, ToolFailed
 from bento_gitops.model.release import Release
 from bento_gitops.observing import measuring
+from bento_gitops.observing.held import held_in
 from bento_gitops.observing.live import Seen, observed_tracks, observed_weights
+from bento_gitops.observing.rerouting import routes_of
 from bento_gitops.operations.situation import Situation
+
+if TYPE_CHECKING:
+    from bento_gitops.tools.cluster import Cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +50,63 @@ def look(situation: Situation, eyes: Eyes) -> Look:
     A Prometheus that does not answer is a note. Raises ToolFailed where the cluster does not answer, Refused where it has
     nothing of the application, or is another environment's.
     """
-    release, seen = _objects(situation, eyes)
-    environment, application = situation.environment.value, situation.target.application
-    tracks = observed_tracks(seen, _services(situation, release))
+    release, seen = objects_of(situation, cluster_of(situation, eyes.context))
     now = datetime.now(UTC)
     measured, rates, notes = _measured(situation, release, eyes, now)
-    return Look(
-        Observation(
-            apiVersion="bento-gitops/v1",
-            kind="Observation",
-            target=str(situation.target),
-            at=timestamp(now),
-            cluster=environment.cluster,
-            run=ran_by(eyes.by),
-            weights=observed_weights(seen, environment.routing.controller, application) or {},
-            tracks={
-                name: track.model_copy(update={"requests_per_minute": rates.get(name)}) if name in rates else track
-                for name, track in tracks.items()
-            },
-            analysis=measured,
-        ),
-        tuple(notes),
+    glimpsed = glimpse(situation, seen, eyes.by, now)
+    tracks = {
+        name: track.model_copy(update={"requests_per_minute": rates.get(name)}) if name in rates else track
+        for name, track in glimpsed.tracks.items()
+    }
+    observation = glimpsed.model_copy(update={"tracks": tracks, "analysis": measured})
+    return Look(observation, (*_holds(situation, seen), *notes))
+
+
+def glimpse(situation: Situation, seen: Seen, by: str, now: datetime) -> Observation:
+    """What the cluster's objects alone say: weights, bundles, ready pods."""
+    release, environment = situation.release, situation.environment.value
+    assert release, "who looks at objects has a release"
+    return Observation(
+        apiVersion="bento-gitops/v1",
+        kind="Observation",
+        target=str(situation.target),
+        at=timestamp(now),
+        cluster=environment.cluster,
+        run=ran_by(by),
+        weights=observed_weights(seen, environment.routing.controller, situation.target.application) or {},
+        tracks=observed_tracks(seen, _services(situation, release)),
     )
 
 
 def require_cluster(situation: Situation, eyes: Eyes) -> None:
     """Raises what `look` raises, before anything that takes longer is begun."""
-    _objects(situation, eyes)
+    objects_of(situation, cluster_of(situation, eyes.context))
 
 
-def _objects(situation: Situation, eyes: Eyes) -> tuple[Release, Seen]:
-    """The release, and its objects in the cluster."""
+def cluster_of(situation: Situation, context: str | None) -> Cluster:
+    """The environment's cluster: of the context that is named, else of the one with the cluster's name, else the current one."""
     from bento_gitops.tools.cluster import opened
 
+    return opened(context, preferred=situation.environment.value.cluster)
+
+
+def _holds(situation: Situation, seen: Seen) -> Iterator[str]:
+    """A note for a live shift that holds the route."""
+    environment, target = situation.environment.value, situation.target
+    for of, one in routes_of(seen, environment.routing.controller, target.application):
+        if held := held_in(one):
+            found = f"{of[3]}/{get(one, 'metadata', 'name')} is held by a live shift of {held.by} ({held.reason})"
+            release = f"bento-gitops live adopt {target}, or bento-gitops live discard {target}"
+            yield f"{found}: what Git says does not reach it; to release it: {release}"
+
+
+def objects_of(situation: Situation, cluster: Cluster) -> tuple[Release, Seen]:
+    """The release, and its objects in the cluster. Raises what `look` raises."""
     release = situation.release
     environment = situation.environment.value
     if release is None:
         wrong = "nothing of this application runs here, so there is nothing to look at"
         raise Refused([Problem(Place(situation.file), "observe", wrong, "", f"bento-gitops promote {situation.target} TAG")])
-    cluster = opened(eyes.context)
     seen = cluster.seen(environment.namespace, situation.target.application, environment.routing.controller)
     _require_this_one(seen, situation, cluster.name)
     return release, seen

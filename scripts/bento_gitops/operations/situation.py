@@ -226,6 +226,15 @@ class Situation:
             if (needed := math.ceil(weight * ready / 100)) > math.ceil(weight * least / 100)
         }
 
+    def enough(self, track: str, weight: int, observation: Observation) -> dict[str, int]:
+        """Pods by component with which a track of the release takes a weight, by the ready pods of the live tracks."""
+        assert self.release, "only what runs gets a weight"
+        return {
+            component: max(1, min(math.ceil(weight * max(ready, least) / 100), most))
+            for component, (ready, least, most) in self._needs(self.release.tracks[track].bundle, observation).items()
+            if component in self.pods(track)
+        }
+
     def kept(self, observation: Observation | None) -> dict[str, int]:
         """Pods by component of the stable track with which it takes all requests; what nobody looked at is not there."""
         if self.release is None:

@@ -1,4 +1,4 @@
-"""A Kubernetes cluster, read through the kubernetes client: the objects of one application in one namespace, as data."""
+"""A Kubernetes cluster through the kubernetes client: the objects of one application, as data, and patches of its route."""
 
 from __future__ import annotations
 
@@ -17,11 +17,20 @@ from bento_gitops.checking.objects import Map, maps
 from bento_gitops.model.files import Controller
 from bento_gitops.model.problem import ToolFailed
 from bento_gitops.observing.live import APPLICATION, ROUTES, Seen
+from bento_gitops.observing.rerouting import HAND
 
 _WAIT = (5, 15)
 """Seconds for a connection and for an answer: whoever looks has something to decide."""
 _MOST = 500
 """Objects in one answer."""
+
+
+Kind = tuple[str, str, str, str]
+"""Group, version, plural and kind, as `observing.live.ROUTES` has them."""
+
+
+class Overtaken(ToolFailed):
+    """Somebody else changed the object since it was read."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,59 @@ class Cluster:
             routes,
         )
 
+    def listed(self, of: Kind, namespace: str, application: str) -> list[Map]:
+        """An application's objects of a custom kind; none where the API server does not know the kind."""
+        group, version, plural, _ = of
+        custom = _untyped("kubernetes.client").CustomObjectsApi(self.api)
+        ask = partial(custom.list_namespaced_custom_object, group, version, namespace, plural)
+        return self._listed(f"{plural} of {namespace}", ask, f"{APPLICATION}={application}", optional=True)
+
+    def found(self, of: tuple[str, str, str], namespace: str, name: str) -> Map | None:
+        """An object of a custom kind; None where it, or its kind, is not there. Raises ToolFailed."""
+        custom = _untyped("kubernetes.client").CustomObjectsApi(self.api)
+        group, version, plural = of
+        ask = partial(custom.get_namespaced_custom_object, group, version, namespace, plural, name)
+        return self._answered(ask, f"does not show {plural}/{name} of {namespace}", absent=(404,))
+
+    def patched(self, of: tuple[str, str, str], namespace: str, name: str, patch: Map) -> Map:
+        """The object after a merge patch, which is made in the name of live commands.
+
+        Raises Overtaken where the patch names the resourceVersion of an object that is another by now, ToolFailed for all else.
+        """
+        client = _untyped("kubernetes.client")
+        group, version, plural = of
+        if group:
+            change = partial(client.CustomObjectsApi(self.api).patch_namespaced_custom_object, group, version, namespace, plural)
+            ask = partial(change, name, patch)
+        else:
+            ask = partial(client.CoreV1Api(self.api).patch_namespaced_service, name, namespace, patch)
+        said = partial(ask, field_manager=HAND, _content_type="application/merge-patch+json")
+        changed = self._answered(said, f"does not let you change {plural}/{name} of {namespace}")
+        assert changed is not None, "no status is an absence here"
+        return changed
+
+    def tell(self, namespace: str, event: Map) -> None:
+        """Makes an Event. Raises ToolFailed."""
+        core = _untyped("kubernetes.client").CoreV1Api(self.api)
+        self._answered(partial(core.create_namespaced_event, namespace, event), f"does not take an Event in {namespace}")
+
+    def _answered(self, ask: Callable[..., Any], wrong: str, *, absent: tuple[int, ...] = ()) -> Map | None:
+        """What one request comes to; None for the statuses that mean that there is no such thing."""
+        from urllib3.exceptions import HTTPError
+
+        refused: type[Exception] = _untyped("kubernetes.client.exceptions").ApiException
+        try:
+            answer = ask(_preload_content=False, _request_timeout=_WAIT)
+        except refused as error:
+            status = getattr(error, "status", None)
+            if status in absent:
+                return None
+            failure = Overtaken if status == 409 else ToolFailed
+            raise failure(f"the cluster {self.name} {wrong}: {_reason(error)}") from None
+        except (HTTPError, OSError) as error:
+            raise ToolFailed(f"the cluster {self.name} does not answer: {_last(error)}") from None
+        return cast("Map", json.loads(answer.data))
+
     def _listed(self, what: str, ask: Callable[..., Any], chosen: str, *, optional: bool = False) -> list[Map]:
         """All pages of a list. `optional`: a kind that the API server does not know has no objects."""
         from urllib3.exceptions import HTTPError
@@ -84,10 +146,11 @@ class Cluster:
                 return found
 
 
-def opened(context: str | None, environ: Mapping[str, str] = os.environ) -> Cluster:
-    """The cluster of a context (without one: the current one), or the one that this pod runs in where there is no kubeconfig.
+def opened(context: str | None, environ: Mapping[str, str] = os.environ, *, preferred: str = "") -> Cluster:
+    """The cluster of a context, or the one that this pod runs in where there is no kubeconfig.
 
-    Raises ToolFailed where there is none.
+    Without a context: the one that is called `preferred`, where the kubeconfig has it, else the current one. Raises ToolFailed
+    where there is none.
     """
     client, config = _untyped("kubernetes.client"), _untyped("kubernetes.config")
     settings = client.Configuration()
@@ -99,8 +162,9 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ) -> Clus
             config.load_incluster_config(client_configuration=settings)
             name = "of this pod"
         else:
-            config.load_kube_config(file, context, settings)
-            name = f"of context {context or config.list_kube_config_contexts(file)[1]['name']}"
+            chosen = context or _context(config, file, preferred)
+            config.load_kube_config(file, chosen, settings)
+            name = f"of context {chosen}"
     except (config.ConfigException, OSError) as error:
         todo = "set KUBECONFIG, or name a context of it with --context"
         raise ToolFailed(f"there is no cluster to look at: {_last(error)}; {todo}") from None
@@ -109,6 +173,12 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ) -> Clus
         where = f"{file or '~/.kube/config'}{'' if line is None else f', line {line + 1}'}"
         raise ToolFailed(f"the kubeconfig {where} cannot be read: mend it, or set KUBECONFIG to another") from None
     return Cluster(client.ApiClient(settings), name)
+
+
+def _context(config: Any, file: str | None, preferred: str) -> str:
+    """The context of a kubeconfig that is called so, else the current one."""
+    known, current = config.list_kube_config_contexts(file)
+    return preferred if preferred in [one["name"] for one in known] else str(current["name"])
 
 
 def _untyped(module: str) -> Any:

@@ -1,0 +1,84 @@
+"""What an Argo CD Application says of itself, and the patches that switch its automatic sync off and on again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bento_gitops.checking.objects import Map, as_map, as_text, get, maps
+from bento_gitops.observing.held import LIVE, Held, held_in
+
+APPLICATIONS = ("argoproj.io", "v1alpha1", "applications")
+"""Group, version and plural."""
+REFRESH = "argocd.argoproj.io/refresh"
+"""The annotation at which Argo CD looks at Git now, and not minutes later; it removes it."""
+TRACKING = "argocd.argoproj.io/tracking-id"
+"""The annotation of every object that Argo CD syncs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Syncing:
+    """An Application."""
+
+    name: str
+    sync: str
+    """Synced, OutOfSync or Unknown."""
+    health: str
+    revision: str
+    """The commit that was compared with, or nothing."""
+    automated: Map | None
+    """Its `syncPolicy.automated`."""
+    busy: bool
+    """A sync is under way, or asked for."""
+    held: Held | None
+    errors: tuple[str, ...]
+
+    @property
+    def automatic(self) -> bool:
+        return self.automated is not None and self.automated.get("enabled") is not False
+
+    @property
+    def heals(self) -> bool:
+        """Whether it puts back what is changed in the cluster alone."""
+        return self.automatic and as_map(self.automated).get("selfHeal") is True
+
+
+def syncing(application: Map) -> Syncing:
+    status = get(application, "status")
+    automated = get(application, "spec", "syncPolicy", "automated")
+    phase = get(status, "operationState", "phase")
+    return Syncing(
+        name=as_text(get(application, "metadata", "name")),
+        sync=as_text(get(status, "sync", "status")) or "Unknown",
+        health=as_text(get(status, "health", "status")) or "Unknown",
+        revision=as_text(get(status, "sync", "revision")),
+        automated=automated if isinstance(automated, dict) else None,
+        busy=bool(get(application, "operation")) or phase in ("Running", "Terminating"),
+        held=held_in(application),
+        errors=tuple(
+            as_text(one.get("message")) for one in maps(get(status, "conditions")) if as_text(one.get("type")).endswith("Error")
+        ),
+    )
+
+
+def switched_off(held: Held) -> Map:
+    """The patch that ends automatic sync, and remembers what it was."""
+    return {"metadata": {"annotations": {LIVE: held.on_application()}}, "spec": {"syncPolicy": {"automated": None}}}
+
+
+def switched_on(held: Held) -> Map:
+    """The patch that gives automatic sync back as it was, and has Argo CD look at Git now."""
+    annotations: Map = {LIVE: None, REFRESH: "normal"}
+    patch: Map = {"metadata": {"annotations": annotations}}
+    if held.readable and held.automated is None:
+        return patch  # it was synced by hand before, and is again
+    # Of an annotation that nobody can read: as the chart's ApplicationSet makes its Applications.
+    automated: Map = dict(held.automated) if held.automated is not None else {"prune": True, "selfHeal": True}
+    return {**patch, "spec": {"syncPolicy": {"automated": automated}}}
+
+
+def synced_by(one: Map) -> str:
+    """The Application that syncs an object, as the object says it; empty where none does."""
+    annotations: Mapping[str, object] = as_map(get(one, "metadata", "annotations"))
+    said = annotations.get(TRACKING)
+    return said.partition(":")[0] if isinstance(said, str) else ""
