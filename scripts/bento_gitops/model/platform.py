@@ -101,7 +101,8 @@ class PlatformEnvironment(Model):
 class LocalPolicy(Model):
     """A policy of the fork's own, as `render` writes it from policies/local."""
 
-    holds: Literal["both", "cluster"]
+    holds: Literal["both", "cluster", "offline"]
+    """One that holds offline alone is not installed; an environment's `deny` may name it all the same."""
     spec: dict[str, Any]
     """Of the ValidatingAdmissionPolicy."""
 
@@ -137,9 +138,13 @@ class Operators(Model):
 
 
 class Destination(Model):
-    """A cluster, as Argo CD knows it."""
+    """A cluster, as Argo CD knows it: by `server` or by `name`."""
 
-    server: Annotated[str, Field(pattern=r"^https://[^\s]+$")]
+    server: Annotated[str, Field(pattern=r"^https://[^\s'\"\\\\{}]+$")] | None = None
+    """https://kubernetes.default.svc is the one that Argo CD itself runs in."""
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=253)] | None = None
+    namespaces: list[DnsLabel] | None = None
+    """Where applications may go there. Without it: the namespaces of `environments`, which are of one cluster."""
 
 
 class Argocd(Model):
@@ -154,6 +159,10 @@ class Argocd(Model):
     revision: GitBranch
     destinations: dict[DnsLabel, Destination]
     """By the environments' `cluster`: where Argo CD finds it."""
+    requeue_after_seconds: Annotated[int, Field(ge=10, le=86400)]
+    """After which Git is looked at for applications that are new, where no webhook says so."""
+    annotations: dict[LabelKey, str]
+    """On every Application."""
 
 
 class SecretStore(Model):
