@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,14 @@ match words:
         id = re.fullmatch(r"repos/{{owner}}/{{repo}}/issues/comments/([0-9]+)", path)[1]
         found = [one for each in state["pulls"] for one in each["comments"] if one["url"].endswith(f"-{{id}}")]
         found[0]["body"] = sys.stdin.read()
-    case ["api", path]:
-        sha = re.fullmatch(r"repos/{{owner}}/{{repo}}/commits/([0-9a-f]{{40}})/pulls", path)[1]
-        print(json.dumps(state["commits"].get(sha, [])))
+    case ["api", path] if commit := re.fullmatch(r"repos/{{owner}}/{{repo}}/commits/([0-9a-f]{{40}})/pulls", path):
+        print(json.dumps(state["commits"].get(commit[1], [])))
+    case ["api", path] if found := re.fullmatch(r"repos/{{owner}}/{{repo}}/pulls/([0-9]+)", path):
+        print(json.dumps(state["merged"][found[1]]["pull"]))
+    case ["api", "--paginate", path]:
+        found = re.fullmatch(r"repos/{{owner}}/{{repo}}/pulls/([0-9]+)/reviews[?]per_page=100", path)
+        # As gh prints pages: one list after the other.
+        print("".join(json.dumps([review]) for review in state["merged"][found[1]]["reviews"]) or "[]")
     case _:
         sys.exit(f"this stand-in cannot do: gh {{' '.join(words)}}")
 STATE.write_text(json.dumps(state))
@@ -70,7 +76,7 @@ class GitHub:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        self._write({"pulls": [], "commits": {}, "asked": []})
+        self._write({"pulls": [], "commits": {}, "merged": {}, "asked": []})
         program = folder / "gh"
         program.write_text(PROGRAM)
         program.chmod(0o755)
@@ -107,10 +113,29 @@ class GitHub:
         one["comments"].append({"url": f"{one['url']}#issuecomment-1", "body": body, "viewerDidAuthor": False})
         self._write(state)
 
-    def merged(self, number: int, sha: str, base: str = "main") -> None:
-        """A pull request brought this commit to a branch."""
+    def merged(
+        self,
+        number: int,
+        sha: str,
+        base: str = "main",
+        *,
+        reviews: Sequence[Mapping[str, Any]] = (),
+        at: str = "2026-11-10T09:00:00Z",
+        head: str = "head",
+    ) -> None:
+        """A pull request of Paula's, which Max merged, brought this commit to a branch."""
         state = self._read()
         state["commits"].setdefault(sha, []).append(
-            {"number": number, "merged_at": "2026-11-10T09:00:00Z", "base": {"ref": base}}
+            {"number": number, "merged_at": at, "merge_commit_sha": sha, "base": {"ref": base}}
         )
+        state["merged"][str(number)] = {
+            "pull": {
+                "html_url": f"{REPOSITORY}/pull/{number}",
+                "user": {"login": "paula"},
+                "merged_by": {"login": "max"},
+                "merged_at": at,
+                "head": {"sha": head},
+            },
+            "reviews": list(reviews),
+        }
         self._write(state)

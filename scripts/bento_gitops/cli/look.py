@@ -13,8 +13,10 @@ from bento_gitops.cli.changing import who
 from bento_gitops.cli.render import Wanted
 
 if TYPE_CHECKING:
+    from bento_gitops.operations.answered import Answering
     from bento_gitops.operations.history import Entry
     from bento_gitops.operations.status import Standing
+    from bento_gitops.tools.github import Merged
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -107,13 +109,29 @@ def _standing(one: Standing) -> dict[str, object]:
 
 def history(
     target: Wanted = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            metavar="TIME",
+            help="What ENV/APP ran then, and who decided it: 2026-11-01T09:00:00Z, the time of a request.",
+        ),
+    ] = None,
+    track: Annotated[str | None, typer.Option(metavar="NAME", help="With --at: this one, as x-bento-track says.")] = None,
+    bundle: Annotated[str | None, typer.Option(metavar="TAG", help="With --at: this one, as x-bento-bundle says.")] = None,
+    approvals: Annotated[bool, typer.Option("--approvals", help="Ask GitHub (gh) who approved and merged.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Changes at most.")] = 50,
     as_json: Json = False,
 ) -> None:
     """Tells from Git how applications came to what they run: when, what, who and why."""
+    if at is not None:
+        _answered(target, at, track, bundle, approvals=approvals, as_json=as_json)
+        return
+    if track or bundle:
+        raise typer.BadParameter("--track and --bundle say which of those that ran --at a time")
     from bento_gitops.operations import history as operation
 
-    entries = operation.history(context.root, target, limit)
+    entries = operation.history(context.root, target, limit, approvals=approvals)
     if as_json:
         console.document([_entry(one) for one in entries])
         return
@@ -122,7 +140,7 @@ def history(
         return
     rows = [
         [
-            one.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
+            _when(one.at),
             one.target,
             one.transition,
             one.stable,
@@ -130,11 +148,80 @@ def history(
             " ".join(f"{name} {weight}" for name, weight in one.weights.items() if weight) or "-",
             one.by,
             one.commit[:10],
+            _pull(one.pull_request, one.let_in),
             _why(one),
         ]
         for one in entries
     ]
-    console.table(["WHEN (UTC)", "TARGET", "WHAT", "STABLE", "CANDIDATE", "WEIGHTS", "WHO", "COMMIT", "WHY"], rows)
+    headings = ["WHEN (UTC)", "TARGET", "WHAT", "STABLE", "CANDIDATE", "WEIGHTS", "WHO", "COMMIT", "PULL REQUEST", "WHY"]
+    console.table(headings, rows)
+
+
+def _answered(target: str | None, at: datetime, track: str | None, bundle: str | None, *, approvals: bool, as_json: bool) -> None:
+    from bento_gitops.operations.answered import answered
+
+    if not target or "/" not in target.strip("/"):
+        raise typer.BadParameter("say whose: ENV/APP", param_hint="TARGET")
+    found = answered(context.root, target.strip("/"), at, track=track, bundle=bundle, approvals=approvals)
+    if as_json:
+        console.document(
+            {
+                "target": found.target,
+                "at": found.at.isoformat(),
+                "release": _entry(found.by),
+                "tracks": [_answering(one) for one in found.tracks],
+            }
+        )
+        return
+    console.line(
+        f"{found.target} at {_when(found.at)} UTC, as Git had it since {_when(found.by.landed.at)} ({found.by.commit[:10]})"
+    )
+    for one in found.tracks:
+        asked = "" if one.weight else " (answers only who asks for it by header)"
+        console.line(f"\ntrack {one.track}: bundle {one.bundle}, {one.weight} % of the requests{asked}")
+        rows = [["on the track since", *_step(one.since)]]
+        if one.answers:
+            rows.append(["answers since", *_step(one.answers)])
+        rows.append([f"{one.weight} % since", *_step(one.weighs)])
+        if not isinstance(one.recorded, str):
+            let_in = _pull(one.recorded.pull_request, one.recorded.let_in)
+            rows.append(["recorded", _when(one.recorded.at), "bundle", one.recorded.author, one.recorded.commit[:10], let_in, ""])
+        console.table(["", "WHEN (UTC)", "WHAT", "WHO", "COMMIT", "PULL REQUEST", "WHY"], rows)
+        for line in _made_of(one):
+            console.line(f"  {line}")
+
+
+def _step(one: Entry) -> list[str]:
+    return [_when(one.landed.at), one.transition, one.by, one.commit[:10], _pull(one.pull_request, one.let_in), _why(one)]
+
+
+def _made_of(one: Answering) -> list[str]:
+    if isinstance(one.recorded, str):
+        return [f"what it is made of is not known: {one.recorded}"]
+    bundle = one.recorded.bundle
+    lines = [f"image {bundle.image.repository}@{bundle.image.digest}"]
+    if bundle.source:
+        lines.append(f"built from {bundle.source.repository} at {bundle.source.commit}")
+    for name, model in bundle.models.items():
+        lines.append(f"model {name}: {model.tag}, preprocessing {model.preprocessing}, {model.framework}")
+        if model.dataset and model.evaluation:
+            measured = ", ".join(f"{metric} {value:g}" for metric, value in model.evaluation.metrics.items())
+            lines.append(f"  trained on {model.dataset.snapshot} ({model.dataset.rows} rows)")
+            lines.append(f"  evaluated: {measured} ({model.evaluation.report}, sha256:{model.evaluation.sha256})")
+        if model.pretrained:
+            lines.append(f"  from {model.pretrained.source}, sha256:{model.pretrained.sha256}")
+    return lines
+
+
+def _when(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _pull(number: str, let_in: Merged | None) -> str:
+    if let_in is None:
+        return number or "-"
+    approved = ", ".join(one.by if one.last else f"{one.by} (before its last commit)" for one in let_in.approvals)
+    return f"{number} by {let_in.author}, approved by {approved or 'nobody'}, merged by {let_in.merged_by}"
 
 
 def _why(one: Entry) -> str:
@@ -160,4 +247,42 @@ def _entry(one: Entry) -> dict[str, object]:
         "reason": one.reason,
         "break_glass": one.break_glass,
         "differs": one.differs,
+        "landed": {"commit": one.landed.sha, "at": one.landed.at.isoformat()},
+        "pull_request": _let_in(one.pull_request, one.let_in),
+    }
+
+
+def _let_in(number: str, let_in: Merged | None) -> dict[str, object] | None:
+    """Null: it was pushed, or nobody knows. What GitHub alone knows is there where it was asked."""
+    if let_in is None:
+        return {"number": number} if number else None
+    return {
+        "number": number,
+        "url": let_in.url,
+        "author": let_in.author,
+        "merged_by": let_in.merged_by,
+        "approvals": [{"by": one.by, "at": one.at, "of_the_last_commit": one.last} for one in let_in.approvals],
+    }
+
+
+def _answering(one: Answering) -> dict[str, object]:
+    recorded = one.recorded
+    return {
+        "track": one.track,
+        "bundle": one.bundle,
+        "weight": one.weight,
+        "since": _entry(one.since),
+        "answers": _entry(one.answers) if one.answers else None,
+        "weighs": _entry(one.weighs),
+        "recorded": None
+        if isinstance(recorded, str)
+        else {
+            "commit": recorded.commit,
+            "at": recorded.at.isoformat(),
+            "by": recorded.author,
+            "pull_request": _let_in(recorded.pull_request, recorded.let_in),
+            "image": f"{recorded.bundle.image.repository}@{recorded.bundle.image.digest}",
+            "source": recorded.bundle.source and recorded.bundle.source.model_dump(),
+            "models": {name: model.model_dump(exclude_none=True) for name, model in recorded.bundle.models.items()},
+        },
     }

@@ -45,6 +45,22 @@ def message_of(subject: str, body: Sequence[str], trailers: Mapping[str, str]) -
     return "\n\n".join([subject, *filter(None, body), ends]) + "\n"
 
 
+_PULL = (
+    re.compile(r"^Merge pull request (#[0-9]+) from "),  # GitHub's merge
+    re.compile(r" \((#[0-9]+)\)$"),  # GitHub's squash, rebase and queue
+)
+_MERGE_REQUEST = re.compile(r"^See merge request (?:[\w./-]+)?(![0-9]+)$", re.MULTILINE)  # GitLab's merge and squash
+
+
+def pull_request(subject: str, body: str) -> str:
+    """The pull request that a commit of the branch's own line says it came by: #12, GitLab's !12; empty where it names none.
+
+    A message says what its author wrote: who wants to be sure asks the server.
+    """
+    found = [match for pattern in _PULL if (match := pattern.search(subject))] or list(_MERGE_REQUEST.finditer(body))[-1:]
+    return found[0][1] if found else ""
+
+
 def one_line(text: str) -> str:
     """Text that people typed, in one line without what steers a terminal."""
     return " ".join(re.sub(r"[^\x20-\x7e\xa0-\U0010ffff]+", " ", text).split())

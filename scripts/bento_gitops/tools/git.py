@@ -381,10 +381,12 @@ def log(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int | None = None,
+    own: bool = False,
 ) -> list[Commit]:
     """The commits of a ref, newest first: those that touch one of the paths, where there are any.
 
-    In a shallow clone the oldest commit that is there seems to add every file: ask `is_shallow` first.
+    With `own` only those of the branch's own line: of what a merge brought, the merge. In a shallow clone the oldest commit that
+    is there seems to add every file: ask `is_shallow` first.
     """
     arguments = ["log", "-z", f"--format=tformat:{'%x00'.join(_FIELDS)}", "--no-show-signature", "--no-color"]
     if since:
@@ -393,6 +395,8 @@ def log(
         arguments.append(f"--until={until.isoformat()}")
     if limit is not None:
         arguments.append(f"--max-count={limit}")
+    if own:
+        arguments.append("--first-parent")
     text = _output(root, *arguments, "--end-of-options", ref, "--", *paths).decode(errors="replace")
     fields = text.removesuffix("\0").split("\0") if text else []
     size = len(_FIELDS)
@@ -423,13 +427,56 @@ def is_repository(root: Path) -> bool:
     return _run(root, "rev-parse", "--git-dir").code == 0
 
 
-def versions(root: Path, path: str, ref: str = "HEAD", *, limit: int | None = None) -> list[tuple[Commit, bytes | None]]:
-    """The commits that touch a file, newest first, and the file's bytes in each; None where it was removed.
+def versions(
+    root: Path, path: str, ref: str = "HEAD", *, limit: int | None = None, own: bool = False
+) -> list[tuple[Commit, bytes | None]]:
+    """The commits that touch a file (with `own`: of the branch's own line), newest first, and the file's bytes in each;
+    None where it was removed.
 
     In a shallow clone the oldest commit that is there seems to add every file: ask `is_shallow` first.
     """
-    found = log(root, ref, [path], limit=limit)
+    found = log(root, ref, [path], limit=limit, own=own)
     return list(zip(found, contents_at(root, [commit.sha for commit in found], path), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Landing:
+    """The commit of a branch's own line by which others came there: itself, or the merge of them."""
+
+    sha: str
+    at: datetime
+    subject: str
+    body: str
+
+
+def landings(root: Path, ref: str = "HEAD") -> dict[str, Landing]:
+    """By commit of a ref: how it came there. A commit that several merges brought came with the first of them.
+
+    In a shallow clone the oldest commit has no parents: ask `is_shallow` first.
+    """
+    fields = _output(
+        root, "log", "-z", "--topo-order", "--format=tformat:%H%x00%P%x00%cI%x00%s%x00%b", "--end-of-options", ref, "--"
+    )
+    parts = fields.decode(errors="replace").removesuffix("\0").split("\0")
+    rows = [parts[start : start + 5] for start in range(0, len(parts), 5)]
+    parents = {row[0]: row[1].split() for row in rows}
+    about = {row[0]: row for row in rows}
+    own: list[str] = []
+    sha = rows[0][0]
+    while sha:
+        own.append(sha)
+        sha = next(iter(parents[sha]), "")
+    found: dict[str, Landing] = {}
+    for tip in reversed(own):
+        _, _, at, subject, body = about[tip]
+        landing = Landing(tip, datetime.fromisoformat(at), subject, body.strip())
+        waiting = [tip]
+        while waiting:
+            one = waiting.pop()
+            if one not in found:
+                found[one] = landing
+                waiting += parents[one]
+    return found
 
 
 def contents_at(root: Path, commits: Sequence[str], path: str) -> list[bytes | None]:

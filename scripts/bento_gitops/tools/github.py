@@ -6,7 +6,8 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,86 @@ def merged_pull_request(root: Path, sha: str, base: str) -> int | None:
     except (ValueError, KeyError, TypeError):
         raise ToolFailed(f"gh api: its answer is no list of pull requests: {answer[:200]}") from None
     return numbers[0] if numbers else None
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody's approval that was still in force when the pull request was merged."""
+
+    by: str
+    at: str
+    last: bool
+    """Of the commit that was merged; else more commits came after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A pull request that was merged, and who let it in."""
+
+    number: int
+    url: str
+    author: str
+    merged_by: str
+    approvals: tuple[Approval, ...]
+
+
+def who_let_in(root: Path, sha: str, base: str) -> Merged | None:
+    """The pull request that brought a commit to a branch, who approved it and who merged it; None where none did.
+
+    Raises ToolFailed with gh's words.
+    """
+    found = _json(root, f"repos/{{owner}}/{{repo}}/commits/{sha}/pulls")
+    try:
+        merged = [one for one in found if one["merged_at"] and (one["merge_commit_sha"] == sha or one["base"]["ref"] == base)]
+        # A commit may be in several: the one that made it is meant, before one that had it on its branch.
+        merged.sort(key=lambda one: one["merge_commit_sha"] != sha)
+        if not merged:
+            return None
+        number = int(merged[0]["number"])
+        pull = _json(root, f"repos/{{owner}}/{{repo}}/pulls/{number}")
+        reviews = _json(root, f"repos/{{owner}}/{{repo}}/pulls/{number}/reviews?per_page=100", "--paginate")
+        return Merged(
+            number,
+            str(pull["html_url"]),
+            _login(pull["user"]),
+            _login(pull["merged_by"]),
+            tuple(_approvals(reviews, str(pull["head"]["sha"]), str(pull["merged_at"]))),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ToolFailed(f"gh api: its answer about the pull request of {sha[:12]} lacks {error}") from None
+
+
+def _approvals(reviews: list[dict[str, Any]], head: str, merged: str) -> Iterator[Approval]:
+    """Each person's last word counts; a comment is none."""
+    last: dict[str, dict[str, Any]] = {}
+    for review in reviews:
+        if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
+            last[_login(review["user"])] = review
+    for who, review in last.items():
+        if review["state"] == "APPROVED" and str(review["submitted_at"]) <= merged:
+            yield Approval(who, str(review["submitted_at"]), review["commit_id"] == head)
+
+
+def _login(user: dict[str, Any] | None) -> str:
+    """Accounts go; what they did stays."""
+    return str(user["login"]) if user else "somebody whose account is gone"
+
+
+def _json(root: Path, path: str, *options: str) -> Any:
+    """What GitHub's interface answers; lists that came in pages are one."""
+    answer = _run(root, "api", *options, path).strip()
+    decoder = json.JSONDecoder()
+    found: list[Any] = []
+    while answer:
+        try:
+            value, end = decoder.raw_decode(answer)
+        except ValueError:
+            raise ToolFailed(f"gh api: its answer is not JSON: {answer[:200]}") from None
+        found.append(value)
+        answer = answer[end:].lstrip()
+    if not options:
+        return found[0] if len(found) == 1 else None
+    return [one for page in found for one in page]
 
 
 def own_comment(root: Path, number: int, start: str) -> str | None:
