@@ -1,9 +1,10 @@
-"""What of a chart is generated: its schema of the values, and the table of values in its README."""
+"""What of a chart is generated: its schema of the values, the table of values in its README, its copies of the policies."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 import yaml
@@ -38,6 +39,18 @@ def render_chart_files(values_yaml: str, readme: str, chart: str = CHART) -> dic
     return {
         f"{chart}/values.schema.json": values_schema(chart),
         f"{chart}/README.md": f"{head}{start}\n\n{values_table(values_yaml, chart)}\n{end}{tail}",
+    }
+
+
+POLICY_COPIES = f"{PLATFORM}/policies"
+"""Helm reads nothing that is outside a chart's folder."""
+
+
+def policy_copies(policies: Mapping[str, str]) -> dict[str, str]:
+    """The chart's copies of the policies, by path in the repository, from the text of each policy.yaml by its folder's name."""
+    return {
+        f"{POLICY_COPIES}/{name}.yaml": f"# Generated from policies/{name}/policy.yaml: change that one.\n{text}"
+        for name, text in policies.items()
     }
 
 

@@ -16,7 +16,8 @@ app = typer.Typer(no_args_is_help=True, help="Generated schemas of files and cha
 def generate(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 3 when a file is not what the models say.")] = False,
 ) -> None:
-    """Writes the JSON Schemas of all files, the charts' values.schema.json, the tables in their READMEs, and dashboards."""
+    """Writes the JSON Schemas of all files, the charts' values.schema.json, the tables in their READMEs, dashboards, and
+    the platform chart's copies of policies."""
     from bento_gitops.operations import schemas
 
     differing = schemas.generate(context.root, check=check)

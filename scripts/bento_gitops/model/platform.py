@@ -73,6 +73,8 @@ Group = Annotated[str, Field(pattern=r"^[^\s'\"\\\\]+$", max_length=253)]
 """A group as the API server's authentication knows it; no sign that would end a text in an expression."""
 GitAddress = Annotated[str, Field(pattern=r"^(https|ssh|git|file)://[^\s]+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+$")]
 """Of a Git repository: https://..., ssh://..., git@host:path."""
+SshAddress = Annotated[str, Field(pattern=r"^ssh://[^\s]+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+$")]
+"""Of a Git repository, where a key lets somebody in."""
 GitBranch = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$", max_length=200)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -249,7 +251,7 @@ class Stepping(Model):
     """True: made, and not run."""
     image: StepImage
     image_pull_secrets: list[SecretName]
-    repository: GitAddress | None = None
+    repository: SshAddress | None = None
     """This repository, where the key may push: git@git.example.com:ml/fleet.git."""
     branch: GitBranch
     deploy_key: DeployKey

@@ -1,4 +1,4 @@
-"""schemas: the generated schemas of files and charts, dashboards, and the reduced schemas of custom resources."""
+"""schemas: the generated schemas of files and charts, dashboards, copies of policies; the reduced schemas of custom resources."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bento_gitops.checking.chart_files import CHARTS, render_chart_files
+from bento_gitops.checking.chart_files import CHARTS, POLICY_COPIES, policy_copies, render_chart_files
 from bento_gitops.checking.custom_resources import reduced, text_of
 from bento_gitops.checking.file_schemas import file_schemas
 from bento_gitops.checking.objects import Map, as_text, get, maps
 from bento_gitops.checking.rendered import plain_documents
-from bento_gitops.model.layout import PLATFORM
+from bento_gitops.model.layout import PLATFORM, POLICIES
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.repository.files import write_atomically
 from bento_gitops.tools import binaries, kubectl
@@ -21,17 +21,22 @@ LOCAL = "policies/local/schemas"
 
 
 def generate(root: Path, *, check: bool) -> tuple[str, ...]:
-    """Writes every generated schema, what is generated of the charts' READMEs, and dashboards; the paths that differed, sorted.
+    """Writes every generated schema, what is generated of the charts' READMEs, dashboards, and copies of policies; removes the
+    copy of a policy that is gone. The paths that differed, sorted.
 
     With `check` nothing is written. Raises InvalidInput where a chart's files cannot be generated.
     """
-    wanted = {**file_schemas(), **_dashboards()}
+    wanted = {**file_schemas(), **_dashboards(), **_policy_copies(root)}
     for chart in CHARTS:
         wanted |= _chart_files(root, chart)
-    differing = tuple(path for path, text in sorted(wanted.items()) if _bytes(root / path) != text.encode())
+    left = {path.relative_to(root).as_posix() for path in (root / POLICY_COPIES).glob("*")} - wanted.keys()
+    differing = tuple(sorted(left.union(path for path, text in wanted.items() if _bytes(root / path) != text.encode())))
     if not check:
         for path in differing:
-            write_atomically(root, path, wanted[path].encode())
+            if path in left:
+                (root / path).unlink()
+            else:
+                write_atomically(root, path, wanted[path].encode())
     return differing
 
 
@@ -39,6 +44,11 @@ def _dashboards() -> Mapping[str, str]:
     from bento_gitops.observing.dashboards import dashboard_texts  # Grafana's types, which no other command needs
 
     return {f"{PLATFORM}/dashboards/{name}": text for name, text in dashboard_texts().items()}
+
+
+def _policy_copies(root: Path) -> Mapping[str, str]:
+    folder, _ = POLICIES
+    return policy_copies({path.parent.name: path.read_text("utf-8") for path in (root / folder).glob("*/policy.yaml")})
 
 
 def _chart_files(root: Path, chart: str) -> Mapping[str, str]:
