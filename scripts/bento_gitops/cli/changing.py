@@ -231,6 +231,7 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 
 
 _OF_GATES = ("break_glass", "observation", "live", "context", "prometheus")
+_OF_MEASURING = ("observation", "live", "prometheus")
 _TYPED = ("reason", "break_glass")
 
 
@@ -242,6 +243,11 @@ def changing(command: Callable[..., None]) -> Callable[..., None]:
 def changing_files(command: Callable[..., None]) -> Callable[..., None]:
     """As `changing`, for a change that follows from files alone: nothing was seen live, and there is no gate to pass."""
     return _taking({name: option for name, option in _SHARED.items() if name not in _OF_GATES}, command)
+
+
+def changing_as_seen(command: Callable[..., None]) -> Callable[..., None]:
+    """As `changing`, for a change that always looks at the cluster, and measures nothing."""
+    return _taking({name: option for name, option in _SHARED.items() if name not in _OF_MEASURING}, command)
 
 
 def _taking(shared: dict[str, tuple[Any, Any]], command: Callable[..., None]) -> Callable[..., None]:

@@ -9,7 +9,22 @@ from typing import Annotated
 
 import typer
 
-from bento_gitops.cli import bundle, chart, ci, context, diff, look, override, release, render, schemas, tune, validate, verify
+from bento_gitops.cli import (
+    bundle,
+    chart,
+    ci,
+    context,
+    diff,
+    live,
+    look,
+    override,
+    release,
+    render,
+    schemas,
+    tune,
+    validate,
+    verify,
+)
 from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Refused, ToolFailed
 
@@ -55,6 +70,7 @@ app.command()(ci.comment)
 release.register(app)
 verify.register(app)
 app.add_typer(override.app, name="override")
+app.add_typer(live.app, name="live")
 app.add_typer(bundle.app, name="bundle")
 app.add_typer(chart.app, name="chart")
 app.add_typer(schemas.app, name="schemas")
