@@ -128,6 +128,20 @@ def test_a_reduced_schema_holds_facts_and_its_source_and_no_prose() -> None:
     assert text == text_of(json.loads(text))
 
 
+def test_a_large_part_that_comes_twice_stands_once_and_says_the_same() -> None:
+    large: Map = {"type": "object", "properties": {f"field{number:03}": {"type": "integer"} for number in range(60)}}
+    spec: Map = {"type": "object", "properties": {"one": large, "many": {"type": "array", "items": large}}}
+    [(path, schema)] = reduced(definition(spec))
+    assert text_of(schema).count("field042") == 1
+    body: Map = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    body["spec"] = {"one": {"field001": "x"}, "many": [{"field002": 2}, {"feld003": 3}]}
+    findings = CustomResourceSchemas({path: schema}.get).findings(Object(body)) or []
+    assert sorted(f"{item.pointer} {item.wrong} {item.todo}" for item in findings) == [
+        "spec.many[1].feld003 no such field did you mean 'field003'?",
+        "spec.one.field001 must be a whole number ",
+    ]
+
+
 def test_what_is_no_definition_or_has_no_schema_is_refused_with_its_name() -> None:
     with pytest.raises(ValueError, match=r"not a CustomResourceDefinition of apiextensions\.k8s\.io/v1: old"):
         list(

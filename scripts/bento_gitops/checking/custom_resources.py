@@ -6,8 +6,10 @@ It holds no descriptions and no rules in CEL, and no status: what a chart render
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import jsonschema_rs
@@ -105,9 +107,7 @@ def reduced(definition: Map) -> Iterator[tuple[str, Map]]:
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": f"{kind} {group}/{called}",
             "x-source": {"definition": name, **_versions(definition)},
-            **facts,
-            "required": [*required],
-            "properties": properties,
+            **_said_once({**facts, "required": [*required], "properties": properties}),
         }
         try:
             if foreign := _POSIX_CLASS.search(text_of(result)):
@@ -121,6 +121,57 @@ def reduced(definition: Map) -> Iterator[tuple[str, Map]]:
 def text_of(schema: Map) -> str:
     """The schema as it stands in its file: keys sorted, so that two pulls of the same definition are the same bytes."""
     return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+_REPEATED = 2000
+"""Characters of a part that is worth a name where it comes twice: the template of an ApplicationSet comes 24 times."""
+
+
+def _said_once(schema: Map) -> Map:
+    """The schema with large parts that come more than once in `$defs`, named by what is in them."""
+    times: Counter[str] = Counter()
+    definitions: dict[str, Json] = {}
+
+    def count(part: Map) -> None:
+        text = json.dumps(part, sort_keys=True)
+        if len(text) >= _REPEATED:
+            times[text] += 1
+            if times[text] == 1:
+                _each_below(part, count)
+
+    def named(part: Map) -> Map:
+        text = json.dumps(part, sort_keys=True)
+        if len(text) < _REPEATED:
+            return part
+        if times[text] == 1:
+            return _below(part, named)
+        name = hashlib.sha256(text.encode()).hexdigest()[:8]
+        if name not in definitions:
+            definitions[name] = _below(part, named)
+        return {"$ref": f"#/$defs/{name}"}
+
+    count(schema)
+    result = named(schema)
+    return {**result, "$defs": definitions} if definitions else result
+
+
+def _each_below(part: Map, do: Callable[[Map], None]) -> None:
+    def done(below: Map) -> Map:
+        do(below)
+        return below
+
+    _below(part, done)
+
+
+def _below(part: Map, change: Callable[[Map], Map]) -> Map:
+    """A schema with each schema right below it changed: of properties, of items, of further keys."""
+    changed = dict(part)
+    if isinstance(properties := part.get("properties"), dict):
+        changed["properties"] = {key: change(as_map(value)) for key, value in properties.items()}
+    for word in ("items", "additionalProperties"):
+        if isinstance(below := part.get(word), dict):
+            changed[word] = change(below)
+    return changed
 
 
 def _versions(definition: Map) -> dict[str, Json]:
