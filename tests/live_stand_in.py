@@ -1,4 +1,4 @@
-"""An API server and a Prometheus that answer with given data: what commands that look are tested with."""
+"""An API server and a Prometheus that answer with given data: what commands that look, or change routes, are tested with."""
 
 from __future__ import annotations
 
@@ -34,6 +34,54 @@ class Live:
     warnings: list[str] = field(default_factory=list[str])
     """Of Prometheus's answers."""
     queries: list[str] = field(default_factory=list[str])
+    changes: list[tuple[str, dict[str, Any]]] = field(default_factory=list[tuple[str, dict[str, Any]]])
+    """Patches that were made: plural/name, and the body."""
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    failing: Callable[[str, str], tuple[int, str] | None] = lambda _verb, _what: None
+    """Of a verb (GET, PATCH, POST) and plural/name: the status and message with which the API server refuses."""
+    before_patch: Callable[[str], None] = lambda _what: None
+    """Called with plural/name before a patch is looked at: what somebody else does meanwhile."""
+    takes: bool = True
+    """Whether the Gateway takes what a route says, at once."""
+
+    def one(self, plural: str, name: str) -> dict[str, Any]:
+        """An object."""
+        return next(one for one in self.lists[plural] if one["metadata"]["name"] == name)
+
+    def touched(self, plural: str, name: str) -> None:
+        """The object is another than it was: who read it before is too late."""
+        metadata = self.one(plural, name)["metadata"]
+        metadata["resourceVersion"] = str(int(metadata.get("resourceVersion", "1")) + 1)
+
+    def synced_by_argo(self, environment: str, application: str, **more: Any) -> dict[str, Any]:
+        """Gives the cluster Argo CD's Application, which syncs by itself."""
+        name = f"{environment}.{application}"
+        labels = {"bento-gitops/environment": environment, "bento-gitops/application": application}
+        made: dict[str, Any] = {
+            "metadata": {"name": name, "namespace": "argocd", "labels": labels, "resourceVersion": "1"},
+            "spec": {"syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "syncOptions": ["ServerSideApply=true"]}},
+            "status": {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}},
+        }
+        self.lists["applications"] = [{**made, **more}]
+        return self.lists["applications"][0]
+
+    def patch(self, plural: str, name: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The object after a merge patch; None: it is another than the patch was made for."""
+        found = self.one(plural, name)
+        version = found["metadata"].setdefault("resourceVersion", "1")
+        if body.get("metadata", {}).get("resourceVersion", version) != version:
+            return None
+        before = json.dumps(found.get("spec"), sort_keys=True)
+        after = merged(found, body)
+        found.clear()
+        found.update(after)
+        self.touched(plural, name)
+        if json.dumps(found.get("spec"), sort_keys=True) != before:
+            found["metadata"]["generation"] = found["metadata"].get("generation", 1) + 1
+            for parent in found.get("status", {}).get("parents", []) if self.takes else []:
+                for condition in parent["conditions"]:
+                    condition["observedGeneration"] = found["metadata"]["generation"]
+        return found
 
     @property
     def prometheus(self) -> str:
@@ -65,7 +113,7 @@ class Live:
         accepted = {"type": "Accepted", "status": "True", "observedGeneration": 5}
         rules = [{"matches": [{"headers": [{}]}], "backendRefs": []}, {"matches": [{}], "backendRefs": backends}]
         route = {
-            "metadata": {"name": application, "generation": 5},
+            "metadata": {"name": application, "uid": "of-the-route", "generation": 5, "resourceVersion": "1"},
             "spec": {"rules": rules},
             "status": {"parents": [{"conditions": [accepted]}]},
         }
@@ -87,6 +135,19 @@ class Live:
             )
         )
         return file
+
+
+def merged(one: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7396)."""
+    if not isinstance(patch, dict):
+        return patch
+    after: dict[str, Any] = dict(one) if isinstance(one, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            after.pop(key, None)
+        else:
+            after[key] = merged(after.get(key), value)
+    return after
 
 
 def _workloads(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:
@@ -128,7 +189,12 @@ def live() -> Iterator[Live]:
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
             last = path.rpartition("/")[2]
-            if last in state.refused and state.refusals != 0:
+            plural, _, name = path.rpartition("/namespaces/")[2].partition("/")[2].partition("/")
+            if path.startswith(("/api/", "/apis/")) and (refusal := state.failing("GET", f"{plural}/{name}".strip("/"))):
+                self._refuse(*refusal)
+            elif name and any(one["metadata"]["name"] == name for one in state.lists.get(plural, [])):
+                self._send(200, state.one(plural, name))
+            elif last in state.refused and state.refusals != 0:
                 state.refusals = None if state.refusals is None else state.refusals - 1
                 self._send(403, {"kind": "Status", "message": f"{last} is forbidden: no rule allows it"})
             elif path.startswith(("/api/", "/apis/")) and last in state.lists:
@@ -136,8 +202,34 @@ def live() -> Iterator[Live]:
             else:
                 self._send(404, {"kind": "Status", "message": "the server could not find the requested resource"})
 
+        def do_PATCH(self) -> None:
+            path = urlsplit(self.path).path
+            plural, _, name = path.rpartition("/namespaces/")[2].partition("/")[2].partition("/")
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.headers["Content-Type"] == "application/merge-patch+json", self.headers["Content-Type"]
+            assert "fieldManager=bento-gitops-live" in self.path, self.path
+            state.before_patch(f"{plural}/{name}")
+            if refusal := state.failing("PATCH", f"{plural}/{name}"):
+                self._refuse(*refusal)
+                return
+            changed = state.patch(plural, name, body)
+            if changed is None:
+                wrong = f'Operation cannot be fulfilled on {plural} "{name}": the object has been modified'
+                self._refuse(409, wrong)
+                return
+            state.changes.append((f"{plural}/{name}", body))
+            self._send(200, changed)
+
         def do_POST(self) -> None:
-            asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            read = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            if self.path.startswith("/api/"):
+                if refusal := state.failing("POST", "events"):
+                    self._refuse(*refusal)
+                    return
+                state.events.append(json.loads(read))
+                self._send(201, state.events[-1])
+                return
+            asked = parse_qs(read)
             query = asked["query"][0]
             state.queries.append(query)
             answer = state.measured(query)
@@ -151,6 +243,9 @@ def live() -> Iterator[Live]:
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (its name there)
             """Tests read what commands print."""
+
+        def _refuse(self, status: int, message: str) -> None:
+            self._send(status, {"kind": "Status", "message": message})
 
         def _send(self, status: int, body: Mapping[str, Any]) -> None:
             data = json.dumps(body).encode()

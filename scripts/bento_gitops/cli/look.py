@@ -11,10 +11,14 @@ import typer
 from bento_gitops.cli import console, context
 from bento_gitops.cli.changing import who
 from bento_gitops.cli.render import Wanted
+from bento_gitops.model.printable import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bento_gitops.operations.answered import Answering
     from bento_gitops.operations.history import Entry
+    from bento_gitops.operations.live_status import Running
     from bento_gitops.operations.status import Standing
     from bento_gitops.tools.github import Merged
 
@@ -25,21 +29,47 @@ def status(
     target: Wanted = None,
     check: Annotated[bool, typer.Option("--check", help="Exit 3 when a values.yaml is not what its sources say.")] = False,
     as_json: Json = False,
+    live: Annotated[bool, typer.Option("--live", help="Compare with the clusters: weights, bundles, pods, Argo CD.")] = False,
+    kube_context: Annotated[
+        str | None,
+        typer.Option(
+            "--context",
+            help="With --live: the kubeconfig's; without it the one called as the environment's cluster, or the current.",
+        ),
+    ] = None,
+    argocd_context: Annotated[
+        str | None, typer.Option("--argocd-context", metavar="CONTEXT", help="Where Argo CD runs, if it is in another cluster.")
+    ] = None,
     now: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%dT%H:%M:%S%z"], metavar="TIME", help="The time to judge by (for tests)."),
     ] = None,
 ) -> None:
-    """Says what runs where as Git has it, what waits for somebody, and what to run next."""
+    """Says what runs where as Git has it, what waits for somebody, and what to run next; with --live, beside what runs."""
     from bento_gitops.operations import status as operation
     from bento_gitops.repository.files import WorkingTree
 
-    standings = operation.status(WorkingTree(context.root), target, (now or datetime.now(UTC)).astimezone(UTC))
+    tree, moment = WorkingTree(context.root), (now or datetime.now(UTC)).astimezone(UTC)
+    standings = operation.status(tree, target, moment)
+    running: list[Running] = []
+    if live:
+        from bento_gitops.operations.live import Reach
+        from bento_gitops.operations.live_status import Lookout
+
+        lookout = Lookout(context.root, tree, Reach(kube_context, argocd_context), who(), moment)
+        running = [lookout.running(one) for one in standings]
     if as_json:
-        console.document([_standing(one) for one in standings])
+        from bento_gitops.operations.live_status import as_document
+
+        seen = {one.target: {"live": as_document(one)} for one in running}
+        console.document([{**_standing(one), **seen.get(str(one.target), {})} for one in standings])
+    elif live:
+        _print_running(running)
     else:
         _print(standings)
-    if check and any(one.stale for one in standings):
+    if any(one.trouble for one in running):
+        raise typer.Exit(5)
+    if check and (any(one.stale for one in standings) or any(one.differs or one.held for one in running)):
         raise typer.Exit(3)
 
 
@@ -87,11 +117,60 @@ def _print(standings: list[Standing]) -> None:
     console.table(["ENVIRONMENT", "APPLICATION", "STATE", "STABLE", "CANDIDATE", "ROLLBACK", "SINCE"], rows)
     for one in standings:
         for text in one.attention:
-            console.note(f"{one.target}: {text}")
+            console.note(f"{one.target}: {visible(text)}")
     if len(standings) == 1 and standings[0].next:
         console.line(f"next: {standings[0].next[0]}")
         for other in standings[0].next[1:]:
             console.line(f"  or: {other}")
+
+
+def _print_running(running: list[Running]) -> None:
+    rows: list[list[str]] = []
+    for one in running:
+        synced = one.syncing
+        rows.append(
+            [
+                *one.target.split("/"),
+                _weights(one.git),
+                "?" if one.live is None else _weights(one.live),
+                _pods(one),
+                f"{synced.sync}, {'automatic' if synced.automatic else 'off'}" if synced else "-",
+                synced.health if synced else "-",
+                synced.revision[:10] if synced and synced.revision else "-",
+                "-" if one.findings is None else str(len(one.findings)),
+            ]
+        )
+    headings = ["ENVIRONMENT", "APPLICATION", "GIT", "LIVE", "READY PODS", "SYNC", "HEALTH", "REVISION", "FINDINGS"]
+    console.table(headings, rows, right=["FINDINGS"])
+    for one in running:
+        if one.held is not None:
+            held = one.held
+            until = f"{'PAST ITS END' if one.late else 'until'} {held.until}" if held.until else "without an end"
+            said = visible(f"{held.by}, {until}: {held.reason}")
+            console.line(f"{one.target}: HELD by a live shift of {said}", "bold red")
+            console.line(f"  end it: bento-gitops live adopt {one.target} --push, or bento-gitops live discard {one.target}")
+        for text in (*one.differs, *one.attention):
+            console.line(f"{one.target}: {visible(text)}", "red")
+        for denial in one.findings or ():
+            console.line(f"{one.target}: policy {denial.policy}: {visible(denial.message)}", "yellow")
+        if one.trouble:
+            console.note(f"{one.target}: {one.trouble}")
+        for text in one.notes:
+            console.note(f"{one.target}: {text}")
+
+
+def _weights(of: Mapping[str, int]) -> str:
+    return " ".join(f"{track} {weight}" for track, weight in sorted(of.items()) if weight) or "none"
+
+
+def _pods(one: Running) -> str:
+    """Of each track the component that has the least of what it should have."""
+    least = {
+        track: min(components.values(), key=lambda pods: pods[0] / max(pods[1], 1))
+        for track, components in (one.tracks or {}).items()
+        if components
+    }
+    return " ".join(f"{track} {ready}/{wanted}" for track, (ready, wanted) in sorted(least.items())) or "-"
 
 
 def _standing(one: Standing) -> dict[str, object]:
