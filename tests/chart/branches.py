@@ -9,7 +9,7 @@ from pathlib import Path
 from serving_chart import Refused, said
 
 ACTION = re.compile(r"\{\{-?\s*(?P<word>if|with|range|else|end|define)\b[^}]*\}\}")
-REFUSES = re.compile(r"\s*(\{\{-? \$\w+ :?= .*\}\}\s*)*\{\{- (include \"bento-serving.wrong\"|.*\| fail -)")
+REFUSES = re.compile(r"\s*(\{\{-? \$\w+ :?= .*\}\}\s*)*\{\{- (include \"bento-(serving|platform).wrong\"|fail |.*\| fail -)")
 REACHED = re.compile(r"reached branch (\S+)")
 
 
@@ -19,7 +19,9 @@ def marked(path: Path, name: str, refusing: bool, without: set[str]) -> tuple[st
     found: set[str] = set()
 
     def with_mark(action: re.Match[str]) -> str:
-        if action["word"] in ("end", "define") or bool(REFUSES.match(text, action.end())) != refusing:
+        before = text[text.rfind("\n", 0, action.start()) + 1 : action.start()]
+        inside_another = before.count("{{") > before.count("}}")  # a template that makes a template for somebody else
+        if inside_another or action["word"] in ("end", "define") or bool(REFUSES.match(text, action.end())) != refusing:
             return action[0]
         line, column = text.count("\n", 0, action.start()) + 1, action.start() - text.rfind("\n", 0, action.start())
         branch = f"{name}:{line}:{column}"

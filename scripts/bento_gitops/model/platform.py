@@ -69,7 +69,7 @@ class Dashboards(Model):
 
 
 ParameterName = Annotated[str, Field(pattern=r"^[a-zA-Z]+$")]
-Group = Annotated[str, Field(pattern=r"^[^\s'\"\\\\]+$", max_length=253)]
+Group = Annotated[str, Field(pattern=r"^[^\s'\"\\]([^\n\r\t'\"\\]*[^\s'\"\\])?$", max_length=253)]
 """A group as the API server's authentication knows it; no sign that would end a text in an expression."""
 GitAddress = Annotated[str, Field(pattern=r"^(https|ssh|git|file)://[^\s]+$|^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s]+$")]
 """Of a Git repository: https://..., ssh://..., git@host:path."""
