@@ -227,10 +227,17 @@ def test_a_file_that_links_out_of_the_repository_is_refused(fleet, tmp_path) -> 
     ]
 
 
-def test_a_file_that_links_inside_the_repository_is_read(fleet) -> None:
+def test_a_file_that_links_inside_the_repository_is_refused_as_it_is_in_a_commit(fleet) -> None:
     link = fleet.path("environments/staging/support-tickets/config.yaml")
     link.symlink_to("../../dev/support-tickets/config.yaml")
-    assert 'memory: "1Gi"  # environment' in fleet.render("staging")["staging/support-tickets"].text
+    assert _errors(fleet) == [
+        "environments/staging/support-tickets/config.yaml: is a symbolic link; replace it by what it points to"
+    ]
+
+
+def test_a_folder_that_links_inside_the_repository_is_refused_and_no_environment(fleet) -> None:
+    fleet.path("environments/prod-b").symlink_to("prod")
+    assert "environments/prod-b: is a symbolic link; replace it by what it points to" in _errors(fleet)
 
 
 def test_values_are_not_written_through_a_link_out_of_the_repository(fleet, tmp_path) -> None:

@@ -82,7 +82,7 @@ def test_a_symbolic_link_in_a_commit_is_refused_and_not_taken_for_its_text(clone
     clone.commit("Link")
     tree = GitTree(clone.root, "HEAD")
     assert tree.glob("*.yaml") == ["link.yaml"]
-    with pytest.raises(InvalidInput, match=r"link\.yaml: is a symbolic link in HEAD; replace it by the file it points to"):
+    with pytest.raises(InvalidInput, match=r"link\.yaml: is a symbolic link in HEAD; replace it by what it points to"):
         tree.read("link.yaml")
 
 

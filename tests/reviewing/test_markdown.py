@@ -6,7 +6,8 @@ import html
 import re
 
 import pytest
-from bento_gitops.reviewing.markdown import clipped, code, details, fenced, prose, sentence, table, visible
+from bento_gitops.model.printable import visible
+from bento_gitops.reviewing.markdown import clipped, code, details, fenced, prose, sentence, table
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -73,7 +73,7 @@ def _all(wanted: str | None, folder: Path | None, options: Options) -> None:
             codes.append(1 if isinstance(error, InvalidInput) else 4 if isinstance(error, Refused) else 5)
             documents.append({"target": target, "error": str(error)})
             sys.stdout.flush()
-            print(error, file=sys.stderr)  # noqa: T201
+            console.error(str(error))
             continue
         documents.append(as_document(carried, own))
         if not own.as_json:

@@ -1,4 +1,7 @@
-"""How commands print: tables for people, one JSON document for programs, notes beside the output."""
+"""How commands print: tables for people, one JSON document for programs, notes beside the output.
+
+Names, reasons and messages come from files, from Git and from servers: nothing in them reaches the terminal that steers it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
+
+from bento_gitops.model.printable import visible, visible_lines
 
 # rich is imported by what needs it: where nobody looks at colours, a table of plain words is printed as it stands.
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ def _console(*, stderr: bool = False) -> Console:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> None:
     """A table on standard output; columns named in `right` are aligned to the right."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     if not _has_colours(sys.stdout) and all(cell.isascii() and cell.isprintable() for row in rows for cell in row):
         _plain_table([headings, *rows], [heading in right for heading in headings])
         return
@@ -54,6 +60,11 @@ def line(text: str, style: str = "") -> None:
     _print(text, style)
 
 
+def error(text: str) -> None:
+    """Why the command ends, on standard error; without colours, as programs read it too."""
+    print(visible_lines(text), file=sys.stderr)  # noqa: T201
+
+
 def note(text: str) -> None:
     """A line on standard error: worth knowing, not part of the result."""
     _print(text, "yellow", stderr=True)
@@ -61,6 +72,7 @@ def note(text: str) -> None:
 
 def _print(text: str, style: str, *, stderr: bool = False) -> None:
     stream = sys.stderr if stderr else sys.stdout
+    text = visible_lines(text)
     if not _has_colours(stream):
         print(text, file=stream)
         return
@@ -71,4 +83,10 @@ def _print(text: str, style: str, *, stderr: bool = False) -> None:
 
 def document(value: Any) -> None:
     """One JSON document on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))  # noqa: T201
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    # What is not printable stands in strings alone, where JSON has a way to write it. Line ends are the document's own.
+    print("\n".join(line if line.isprintable() else _escaped(line) for line in text.split("\n")))  # noqa: T201
+
+
+def _escaped(line: str) -> str:
+    return "".join(character if character.isprintable() else json.dumps(character)[1:-1] for character in line)

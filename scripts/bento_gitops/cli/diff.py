@@ -79,9 +79,10 @@ def show(review: Review, *, full: bool = False) -> None:
 
 
 def _show(one: ApplicationReview, currency: str, *, full: bool) -> None:
+    from bento_gitops.model.printable import visible
     from bento_gitops.reviewing.behind import said_at
     from bento_gitops.reviewing.body import difference
-    from bento_gitops.reviewing.markdown import clipped, visible
+    from bento_gitops.reviewing.markdown import clipped
 
     def word(value: object) -> str:
         shown = visible("not set" if value is None else str(value))

@@ -13,6 +13,7 @@ from bento_gitops.cli import (
     bundle,
     chart,
     ci,
+    console,
     context,
     diff,
     live,
@@ -103,5 +104,5 @@ def main() -> None:
 
 def _fail(error: Exception, code: int) -> None:
     sys.stdout.flush()
-    print(error, file=sys.stderr)  # noqa: T201
+    console.error(str(error))
     sys.exit(code)

@@ -23,6 +23,9 @@ Plain: TypeAlias = "Scalar | list[Plain] | dict[str, Plain]"
 DEEPEST = 64
 """Levels that a file may nest: several times what any model needs, and far from what would exhaust the stack."""
 
+LARGEST = 1_000_000
+"""Bytes of a file: a hundred times what people write, and read in a second or two and 100 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class MarkedScalar:
@@ -211,6 +214,9 @@ def parse(text: str | bytes, file: str) -> MarkedMap:
     Raises InvalidInput with everything that is wrong with the text as YAML.
     """
     problems: list[Problem] = []
+    if len(text) > LARGEST:
+        found, todo = f"{len(text):,} bytes", "nothing that is read here grows so long; look what wrote it"
+        raise InvalidInput([Problem(Place(file), "", f"the file is larger than {LARGEST:,} bytes", found, todo)])
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")

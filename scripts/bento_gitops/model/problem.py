@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from bento_gitops.model.printable import visible
+
 
 @dataclass(frozen=True, order=True, slots=True)
 class Place:
@@ -32,7 +34,8 @@ class Problem:
         text = f"{self.place}: {self.pointer}: {self.wrong}" if self.pointer else f"{self.place}: {self.wrong}"
         if self.found:
             text += f" (found {self.found})"
-        return f"{text}; {self.todo}" if self.todo else text
+        # What files and people say may hold anything: it must neither steer a terminal nor pass for another problem.
+        return visible(f"{text}; {self.todo}" if self.todo else text)
 
 
 class InvalidInput(Exception):

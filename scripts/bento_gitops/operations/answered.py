@@ -15,6 +15,7 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mea
 from bento_gitops.model.release import Release
 from bento_gitops.operations.history import Approvals, Entry, entry_of, of, release_of, require_whole
 from bento_gitops.releasing.message import pull_request
+from bento_gitops.repository.fleet import is_target
 from bento_gitops.tools import git, github
 
 
@@ -75,6 +76,10 @@ def answered(
     A change counts from when its branch got it. Raises InvalidInput where nothing ran then, or not that.
     """
     require_whole(root)
+    if not is_target(target):
+        raise InvalidInput(
+            [Problem(Place("environments"), "", "no name of an application in an environment", f"'{target}'", "write ENV/APP")]
+        )
     versions = _versions(root, target)
     there = [version for version in versions if version.entry.landed.at <= at]
     if not there or there[0].release is None:

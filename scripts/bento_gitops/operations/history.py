@@ -14,7 +14,7 @@ from bento_gitops.model.release import Release
 from bento_gitops.releasing.message import BREAK_GLASS, BY, REASON, TARGET, TRANSITION, WEIGHTS, pull_request
 from bento_gitops.releasing.states import State, state_of, weights
 from bento_gitops.repository.files import WorkingTree
-from bento_gitops.repository.fleet import Fleet, Target
+from bento_gitops.repository.fleet import Fleet, Target, is_target
 from bento_gitops.tools import git, github
 
 MOST = 50
@@ -99,7 +99,7 @@ def _targets(root: Path, wanted: str | None) -> list[str]:
         return [str(target) for target in fleet.chosen(wanted)]
     except InvalidInput:
         environment, _, application = (wanted or "").strip("/").partition("/")
-        if application and git.log(root, paths=[release_file(str(Target(environment, application)))], limit=1):
+        if is_target(wanted or "") and git.log(root, paths=[release_file(str(Target(environment, application)))], limit=1):
             return [f"{environment}/{application}"]
         raise
 

@@ -90,7 +90,7 @@ class GitTree:
         if entry is None:
             raise FileNotFoundError(f"{self.ref}:{path}")
         if entry.mode == git.LINK:
-            todo = "replace it by the file it points to"
+            todo = "replace it by what it points to"
             raise InvalidInput([Problem(Place(path), "", f"is a symbolic link in {self.ref}", "", todo)])
         return self._blobs.read(entry.blob)
 
@@ -162,7 +162,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def inside(root: Path, path: str) -> Path:
-    """The path on disk, which must stay in the repository, also through symbolic links.
+    """The path on disk, which must stay in the repository. No part of it is a symbolic link, wherever that leads: a commit has
+    the link and not what it points to, and a file that has an owner could be changed where it has none.
 
     Raises InvalidInput.
     """
@@ -172,6 +173,10 @@ def inside(root: Path, path: str) -> Path:
         raise InvalidInput(
             [Problem(Place(path), "", "the path leaves the repository", "", "name a file inside it, without links that lead out")]
         )
+    for part in (pure, *pure.parents[:-1]):
+        if (root / part).is_symlink():
+            todo = "replace it by what it points to"
+            raise InvalidInput([Problem(Place(part.as_posix()), "", "is a symbolic link", "", todo)])
     return full
 
 

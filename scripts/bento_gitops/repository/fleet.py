@@ -54,6 +54,17 @@ class Target:
         return values_file(str(self))
 
 
+def is_target(text: str) -> bool:
+    """Whether a text can be ENV/APP: names that become a part of paths, and go to Git, hold nothing else."""
+    environment, _, application = text.strip("/").partition("/")
+    try:
+        _names(DnsLabel).validate_python(environment)
+        _names(ApplicationName).validate_python(application)
+    except ValidationError:
+        return False
+    return True
+
+
 def _misspelled(folder: str, names: Collection[str], known: Collection[str]) -> Iterator[Problem]:
     """A file with a name that nobody reads would be passed over in silence."""
     for name in names:

@@ -6,6 +6,8 @@ import html
 import re
 from collections.abc import Sequence
 
+from bento_gitops.model.printable import visible
+
 LONGEST = 160
 """Characters of one value."""
 _PLAIN = re.compile(r"[^`|\\]+")
@@ -49,16 +51,6 @@ def _escaped(line: str) -> str:
     shown = _SPECIAL.sub(lambda found: f"\\{found[0]}", line.replace("&", "&amp;"))
     # A space without width: whoever is named here is not called.
     return re.sub(r"([@#])(?=\w)", r"\1&#8203;", shown)
-
-
-def visible(text: str) -> str:
-    """The text with whatever would not be seen, or would change how the rest is seen, written out."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else {"\n": "\\n", "\t": "\\t"}.get(character, f"\\u{ord(character):04x}")
-        for character in text
-    )
 
 
 def clipped(text: str, longest: int) -> str:
