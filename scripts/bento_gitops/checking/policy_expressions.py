@@ -193,6 +193,10 @@ def _used(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found["variable"] for found in _TOKEN.finditer(text) if found["variable"]))
 
 
+_TWO_VARIABLES = "extensions: [{name: two-var-comprehensions}]"
+"""Macros over keys and values at once, like transformMap: API servers have them from 1.34 on."""
+
+
 @cache
 def _environment(params: bool, cluster: bool) -> cel.Env:
     return _new_environment(params, cluster, {})
@@ -210,7 +214,7 @@ def _new_environment(params: bool, cluster: bool, more: Mapping[str, cel.Type]) 
     if cluster:
         names |= dict.fromkeys(_CLUSTER_ALONE, cel.Type.DYN)
         extensions.append(cel.CelExtension("authorizer", [_asking(name, takes) for name, takes in _AUTHORIZER.items()]))
-    return cel.NewEnv(variables=names, extensions=extensions)
+    return cel.NewEnv(config=cel.NewEnvConfigFromYaml(_TWO_VARIABLES), variables=names, extensions=extensions)
 
 
 def _asking(name: str, parameters: list[cel.Type]) -> cel.FunctionDecl:
