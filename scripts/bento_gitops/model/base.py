@@ -81,6 +81,8 @@ _COOKIE = r"^[A-Za-z0-9._-]+$"
 _POINTER = r"^(/([^~/]|~[01])*)*$"
 _FOLDER = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
 _REQUEST_HEADER = r"^[A-Za-z0-9-]+$"
+_AUTH_ADDRESS = r"^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
+_KIND = r"^[A-Z][A-Za-z0-9]*$"
 ADDRESS = r"^https?://[^ /@]+(/[^ @]*)?$"
 ENDPOINT = r"^https?://[^ /@]+/?[^ @]*$"
 _PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
@@ -111,6 +113,8 @@ FORMS = {
     _REQUEST_HEADER: "write a header's name, like x-tenant",
     r"^/[^\s#]*$": "write a path, like /classify_ticket",
     r"^[a-z0-9-]+/[a-z0-9-]+$": "write ENV/APP, like prod/ticket-api",
+    _AUTH_ADDRESS: "write it like http://auth.auth.svc.cluster.local/verify, with letters, digits and . _ ~ - in its path",
+    _KIND: "write the kind of an object, like Middleware",
     ADDRESS: "write it with http:// or https://, like https://prometheus.example.com, without a password",
     ENDPOINT: "write it with http:// or https://, like http://otel-collector.observability:4318/v1/traces",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
@@ -145,6 +149,13 @@ HeaderName = Annotated[str, Field(pattern=_NAME, max_length=100)]
 """A request header's name in lower case: x-tenant."""
 HeaderValue = Annotated[str, Field(pattern=_HEADER_VALUE, max_length=100)]
 """What a request header must say, exactly: none of the signs that a router's own language takes for something else."""
+ClaimValue = Annotated[str, Field(pattern=_HEADER_VALUE, max_length=253)]
+"""An issuer or an audience of tokens, exactly: no sign that a policy takes for "anything"."""
+AuthAddress = Annotated[str, Field(pattern=_AUTH_ADDRESS, max_length=253)]
+"""Where a proxy asks whether a request may pass. Of few signs: nginx's controller writes it into a configuration file."""
+ObjectName = Annotated[str, Field(pattern=_SUBDOMAIN, max_length=253)]
+"""The name of an object, or of a group of kinds."""
+ObjectKind = Annotated[str, Field(pattern=_KIND, max_length=63)]
 CookieName = Annotated[str, Field(pattern=_COOKIE, max_length=100)]
 RequestHeader = Annotated[str, Field(pattern=_REQUEST_HEADER, max_length=100)]
 """A header's name in any case."""

@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from bento_gitops.model.base import (
     ADDRESS,
+    AuthAddress,
+    ClaimValue,
     Cpu,
     DnsLabel,
     Duration,
@@ -16,6 +18,8 @@ from bento_gitops.model.base import (
     LabelValue,
     Memory,
     Model,
+    ObjectKind,
+    ObjectName,
     OwnLabelKey,
     Repository,
     RepositoryFolder,
@@ -136,6 +140,41 @@ PREVIEW = "x-bento-track"
 """The request header that asks for one track, by name."""
 
 
+class Filter(Model):
+    """An object beside the route that the Gateway's class knows as a filter."""
+
+    group: ObjectName
+    kind: ObjectKind
+    name: ObjectName
+
+
+class ExternalAuth(Model):
+    """The service that is asked about each request. What a controller takes of it: docs/authentication.md."""
+
+    address: AuthAddress | None = None
+    """For `nginx` and `traefik`: it answers 2xx for what may pass."""
+    headers: list[HeaderName] | None = None
+    """For `nginx` and `traefik`: headers of its answer that the api gets, whatever the client wrote there."""
+    filter: Filter | None = None
+    """For `gateway`: what asks it, in the application's namespace."""
+    provider: DnsLabel | None = None
+    """For `istio`: its name in `extensionProviders` of the mesh."""
+
+
+class TokenIssuer(Model):
+    """Whose tokens the proxy has checked."""
+
+    issuer: ClaimValue
+    """The claim `iss`, exactly."""
+
+
+class EnvironmentAuth(Model):
+    """Where callers are told apart here. Applications ask for it: `routing: {auth: {require: external}}`, also in `defaults`."""
+
+    external: ExternalAuth | None = None
+    jwt: TokenIssuer | None = None
+
+
 class EnvironmentRouting(Model):
     """How requests come into this environment. Which of these a controller needs, takes or refuses: docs/routing.md."""
 
@@ -156,6 +195,8 @@ class EnvironmentRouting(Model):
     hostname: Annotated[str, Field(pattern=r"^[a-z0-9{}.-]+$")] | None = None
     """A pattern with {application} and {environment}."""
     headers: RequestHeaders | None = None
+    auth: EnvironmentAuth | None = None
+    """Facts; nobody is asked who he is before an application, or `defaults`, requires it."""
 
 
 class PrometheusPods(Model):

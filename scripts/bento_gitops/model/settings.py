@@ -16,6 +16,7 @@ from bento_gitops.model.base import (
     RATIO,
     SECONDS,
     Cidr,
+    ClaimValue,
     CookieName,
     Cpu,
     DnsLabel,
@@ -257,6 +258,19 @@ class Sticky(Model):
     """How long the client keeps it. Without it: until the browser ends."""
 
 
+AuthKind = Literal["external", "jwt", "none"]
+"""`external`: a service of the environment is asked about each request. `jwt`: the proxy itself checks a token. `none`: anybody
+may ask."""
+
+
+class Auth(Model):
+    """Who may ask. The environment says where the service or the issuer is (docs/authentication.md)."""
+
+    require: AuthKind | None = None
+    audiences: Annotated[list[ClaimValue], Field(min_length=1)] | None = None
+    """For `jwt`: whom a token must be made out for, one of these; a token for another application of the issuer opens nothing."""
+
+
 class ApplicationRouting(Model):
     """What an application says of its routes. What a controller cannot do is an error, which null in that environment mends."""
 
@@ -264,6 +278,7 @@ class ApplicationRouting(Model):
     """How long the router waits for an answer."""
     max_body: Memory | None = None
     """The largest request body that the router lets through."""
+    auth: Auth | None = None
     sticky: Sticky | None = None
     rules: dict[DnsLabel, Rule | None] | None = None
     """By name."""

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bento_gitops.model.base import (
+    ClaimValue,
     DnsLabel,
     Duration,
     HeaderName,
@@ -22,9 +23,9 @@ from bento_gitops.model.base import (
     Weight,
 )
 from bento_gitops.model.bundle import Image
-from bento_gitops.model.files import Controller, PrometheusPods, WatchedBy
+from bento_gitops.model.files import Controller, ExternalAuth, PrometheusPods, WatchedBy
 from bento_gitops.model.release import Capacity, TrackName
-from bento_gitops.model.settings import ApiSettings, ApplicationSettings, ComponentSettings, Role, Sticky
+from bento_gitops.model.settings import ApiSettings, ApplicationSettings, AuthKind, ComponentSettings, Role, Sticky
 
 
 class ResolvedApi(ApiSettings):
@@ -52,7 +53,7 @@ class Track(Model):
     weight: Weight
     image: Image
     capacity: Capacity | None = None
-    """`cold` runs no pods (a standby); `full` and `warm` differ in `scaling.minReplicas` alone."""
+    """Of a standby: `cold` runs no pods; `warm` tells policies that `scaling.minReplicas` may be lower than that of other tracks."""
     traced: bool | None = None
     """False: `tracing` is not for this track, because its image lacks the exporter and would not start with it. Absent: it is."""
     components: dict[ServiceName, Component]
@@ -101,6 +102,22 @@ class ResolvedMirror(Model):
     percent: Annotated[int, Field(ge=1, le=100)]
 
 
+class ResolvedTokens(Model):
+    """Which tokens let a request pass."""
+
+    issuer: ClaimValue
+    audiences: Annotated[list[ClaimValue], Field(min_length=1)]
+
+
+class ResolvedAuth(Model):
+    """Who may ask."""
+
+    require: AuthKind
+    """Said outright: facts alone would be read as a closed door by people and as an open one by the chart."""
+    external: ExternalAuth | None = None
+    jwt: ResolvedTokens | None = None
+
+
 class ResolvedRouting(Model):
     """How requests reach the tracks."""
 
@@ -118,6 +135,7 @@ class ResolvedRouting(Model):
     """Where nginx's one canary Ingress leads."""
     timeout: Duration | None = None
     max_body: Memory | None = None
+    auth: ResolvedAuth | None = None
     sticky: Sticky | None = None
     rules: dict[DnsLabel, ResolvedRule] | None = None
     mirror: ResolvedMirror | None = None

@@ -12,6 +12,7 @@ from bento_gitops.layers.merging import ABSENT, Leaf, Resolved, ResolvedMap, Sai
 from bento_gitops.layers.resolving import Sources
 from bento_gitops.model.files import Controller
 from bento_gitops.model.problem import Place, Problem
+from bento_gitops.rendering.authentication import Surroundings, authentication
 
 NEEDED: Mapping[Controller, Mapping[str, str]] = {
     "gateway": {"gateway": "name the Gateway, or use controller: none"},
@@ -123,13 +124,15 @@ class _Routing:
         self.check_sticky()
         rules = self.rules() if self.can("rules") else []
         self.check_conflicts(rules)
-        result: ResolvedMap = {key: value for key, value in self.layered.items() if key not in ("rules", "mirror")}
+        result: ResolvedMap = {key: value for key, value in self.layered.items() if key not in ("rules", "mirror", "auth")}
         upper: ResolvedMap = {"controller": _from(self.tree, "routing", "controller"), **self.facts()}
         in_force: ResolvedMap = {rule.name: self.placed(rule) for rule in rules if self.holds(rule)}
         if in_force:
             upper["rules"] = in_force
         if self.can("mirror") and (mirror := self.mirror()):
             upper["mirror"] = mirror
+        if auth := self.authentication():
+            upper["auth"] = auth
         if self.controller == "nginx" and (canary := self.canary()):
             upper["canary"] = canary
         release = self.sources.release
@@ -152,7 +155,7 @@ class _Routing:
             elif leaf := self.first(key):
                 self.refuse(leaf.source.place, f"routing.{key}", why)
 
-        said_already = REFUSED[self.controller].keys() | {"controller", "headers"}
+        said_already = REFUSED[self.controller].keys() | {"controller", "headers", "auth"}
         for key in sorted(self.known.keys() - TAKEN[self.controller] - said_already):
             self.notes.append(f"{self.known[key]}: routing.{key}: has no effect: {self.chosen}")
 
@@ -198,6 +201,12 @@ class _Routing:
             wrong = f"becomes {text} for {self.sources.application}, which is no name: 63 letters, digits and hyphens a part"
             self.add(place, pointer, wrong, pattern, "change the pattern")
         return _leaf(text, place)
+
+    def authentication(self) -> ResolvedMap | None:
+        facts = tree_from(self.tree, "routing")
+        assert isinstance(facts, dict)
+        here = Surroundings(self.sources.environment, self.controller, self.chosen, self.tree, facts)
+        return authentication(self.layered.get("auth", {}), here, self.notes, self.problems)
 
     # Rules.
 

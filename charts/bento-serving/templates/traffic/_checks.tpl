@@ -58,6 +58,7 @@ none:
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
 {{- end -}}
 {{- end -}}
+{{- include "bento-serving.checkAuth" $ -}}
 {{- if and $routing.sticky (not (dig "cookie" "" $routing.sticky)) -}}
 {{- include "bento-serving.wrong" (dict "app" $app "wrong" "routing.sticky.cookie: is missing; name the cookie") -}}
 {{- end -}}
@@ -71,6 +72,27 @@ none:
 {{- end -}}
 {{- include "bento-serving.checkNamedTracks" $ -}}
 {{- include "bento-serving.checkRules" $app -}}
+{{- end -}}
+
+{{- define "bento-serving.checkAuth" -}}
+{{- $app := .resolved -}}
+{{- $routing := .Values.routing | default dict -}}
+{{- $controller := $routing.controller | default "none" -}}
+{{- $required := include "bento-serving.required" .Values -}}
+{{- with dig $controller $required "" (include "bento-serving.authRefused" $ | fromYaml) -}}
+{{- $wrong := printf "routing.auth.require: cannot be had, the controller is %s; %s (found %s); use another controller, or say none if anybody may ask" $controller . $required -}}
+{{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
+{{- end -}}
+{{- range $path, $todo := dig $controller $required dict (include "bento-serving.authNeeded" $ | fromYaml) -}}
+{{- $found := $routing -}}
+{{- range splitList "." $path -}}
+{{- $found = get ($found | default dict) . -}}
+{{- end -}}
+{{- if not $found -}}
+{{- $wrong := printf "routing.%s: is missing, the controller is %s, and %s is required; %s" $path $controller $required $todo -}}
+{{- include "bento-serving.wrong" (dict "app" $app "wrong" $wrong) -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "bento-serving.checkNamedTracks" -}}
