@@ -98,6 +98,7 @@ def facts(**changes: Any) -> Facts:
         ended=(),
         renders=(),
         objects=14,
+        policies=12,
         observation=observation(STEADY, Sizes(), NOW),
         cluster=HERE.cluster,
     )
@@ -139,7 +140,7 @@ def test_a_bundle_that_proved_itself_passes_every_gate_each_with_its_evidence() 
         ("freeze", "passed", "no freeze is set up"),
         ("held", "passed", "held nowhere"),
         ("overrides", "passed", "none has ended"),
-        ("objects", "passed", "14 objects render and fit their schemas"),
+        ("objects", "passed", "14 objects render, fit their schemas and pass what denies of 12 policies"),
     ]
 
 
@@ -150,7 +151,7 @@ def test_a_candidate_that_does_well_passes_every_gate_each_with_its_evidence() -
         ("freeze", "passed", "no freeze is set up"),
         ("held", "passed", "held nowhere"),
         ("ready", "passed", "every component has the pods it needs (Api 1, Runner 2)"),
-        ("objects", "passed", "14 objects render and fit their schemas"),
+        ("objects", "passed", "14 objects render, fit their schemas and pass what denies of 12 policies"),
         ("analysis", "passed", "1000 requests in 10m: 0.1 % errors, p95 0.2 s"),
     ]
 

@@ -109,6 +109,17 @@ class Policies:
         return sum(len(policy.validations) for policy in self.offline if policy.looks_at(item))
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What guards one environment."""
+
+    policies: Policies
+    parameters: Mapping[str, str]
+    """The data of the ConfigMap that its bindings name."""
+    deny: frozenset[str]
+    """The policies that refuse there; the others only warn."""
+
+
 def _subject(item: Object, parameters: Mapping[str, str] | None) -> Subject:
     params = None if parameters is None else json_of(parameters)
     kind = {"group": item.group, "version": item.version, "kind": item.kind}

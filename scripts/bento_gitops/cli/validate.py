@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from bento_gitops.cli import console, context
 
 if TYPE_CHECKING:
+    from bento_gitops.checking.application import Warned
     from bento_gitops.operations.validate import Report
 
 
@@ -24,6 +26,7 @@ def validate(
             help="Also refuse what, since this Git ref, makes a rollback smaller or raises a weight together with pods.",
         ),
     ] = None,
+    warnings: Annotated[bool, typer.Option("--warnings", help="Print each object that a policy warns of.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Renders the objects of every application, as they are and as rollback would leave them, and checks them."""
@@ -33,23 +36,46 @@ def validate(
     if as_json:
         console.document(_as_json(report))
     else:
-        _print(report)
+        _print(report, every_warning=warnings)
     if report.problems:
         raise typer.Exit(1)
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, *, every_warning: bool) -> None:
     rows = [
-        [*one.application.split("/", 1), str(one.objects), ", ".join(report.versions), str(len(one.problems) or "none")]
+        [
+            *one.application.split("/", 1),
+            str(one.objects),
+            ", ".join(report.versions),
+            str(report.policies or "none"),
+            str(len(one.warnings) or "none"),
+            str(len(one.problems) or "none"),
+        ]
         for one in report.checked
     ]
-    console.table(["ENVIRONMENT", "APPLICATION", "OBJECTS", "KUBERNETES", "PROBLEMS"], rows, right=["OBJECTS"])
+    headings = ["ENVIRONMENT", "APPLICATION", "OBJECTS", "KUBERNETES", "POLICIES", "WARNINGS", "PROBLEMS"]
+    console.table(headings, rows, right=["OBJECTS", "POLICIES", "WARNINGS"])
     for problem in report.problems:
         console.line(str(problem), "red")
     for note in dict.fromkeys(note for one in report.checked for note in one.notes):
         console.note(f"note: {note}")
+    for policy, found in report.warnings.items():
+        for line in _warnings(policy, found, every=every_warning):
+            console.note(line)
     for kind, count in report.unchecked.items():
         console.note(f"note: no schema for {count} objects of {kind}; get it with `bento-gitops schemas pull`")
+
+
+def _warnings(policy: str, found: Sequence[tuple[str, Warned]], *, every: bool) -> Iterator[str]:
+    """What a policy warns of: one line, or one for each object."""
+    if every:
+        for target, one in found:
+            yield f"warning: {target}: {one.identity}: policy {policy}: {one.message}; {one.mend}"
+        return
+    target, one = found[0]
+    objects = dict.fromkeys((target, one.identity) for target, one in found)
+    others = f"; and {len(objects) - 1} objects more (--warnings lists them)" if len(objects) > 1 else ""
+    yield f"warning: policy {policy}: {target}: {one.identity}: {one.message}; {one.mend}{others}"
 
 
 def _as_json(report: Report) -> dict[str, object]:
@@ -78,4 +104,16 @@ def _as_json(report: Report) -> dict[str, object]:
             for problem in report.problems
         ],
         "unchecked": dict(report.unchecked),
+        "policies": report.policies,
+        "warnings": [
+            {
+                "target": target,
+                "policy": policy,
+                "object": one.identity,
+                "message": one.message,
+                "todo": one.mend,
+            }
+            for policy, found in report.warnings.items()
+            for target, one in found
+        ],
     }

@@ -15,7 +15,7 @@ from bento_gitops.model.layout import bundle_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
 from bento_gitops.model.release import Release
 from bento_gitops.operations.manifests import refused as refused_by_chart
-from bento_gitops.operations.objects import objects_of
+from bento_gitops.operations.objects import Objects, objects_of
 from bento_gitops.operations.render import Rendered, render_one
 from bento_gitops.operations.situation import Situation, content
 from bento_gitops.releasing import gates as gating
@@ -181,7 +181,8 @@ def decided(situation: Situation, root: Path, request: Request, planned: Planned
         if not planned.urgent:
             raise Refused([stale])
         notes.append(f"{stale.place}: {stale.wrong}: see the difference")
-    problems, objects = ([], 0) if not rendered.changed else wrong_objects(overlay, rendered, urgent=planned.urgent)
+    objects = Objects(0, (), ()) if not rendered.changed else objects_in(overlay, rendered, urgent=planned.urgent)
+    problems = wrong_objects(rendered, objects)
     if planned.urgent and problems:
         raise InvalidInput(problems)
     notes += planned.remarks(rendered.text) if planned.remarks else []
@@ -247,19 +248,21 @@ def stale_before(fleet: Fleet, target: Target, transition: str) -> Problem | Non
     return Problem(Place(target.values), transition, stale, "", f"bento-gitops render {target}, commit that first")
 
 
-def wrong_objects(tree: Tree, rendered: Rendered, *, urgent: bool = False) -> tuple[list[Problem], int]:
-    """What is wrong with the objects of the values, and how many there are; for what is urgent only whether the chart renders
-    them."""
-    target = rendered.target
+def objects_in(tree: Tree, rendered: Rendered, *, urgent: bool = False) -> Objects:
+    """The objects of the values, checked; for what is urgent only whether the chart renders them."""
     with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
-        found = objects_of(tree, rendered, Path(scratch), checked=not urgent)
-    if found.refusals:
-        return list(refused_by_chart(str(target), rendered.text, found.refusals)), 0
-    return list(found.problems), found.objects
+        return objects_of(tree, rendered, Path(scratch), checked=not urgent)
+
+
+def wrong_objects(rendered: Rendered, objects: Objects) -> list[Problem]:
+    """Why the chart refuses the values, else what is wrong with their objects."""
+    if objects.refusals:
+        return list(refused_by_chart(str(rendered.target), rendered.text, objects.refusals))
+    return list(objects.problems)
 
 
 def _facts(
-    situation: Situation, root: Path, request: Request, planned: Planned, problems: Sequence[Problem], objects: int
+    situation: Situation, root: Path, request: Request, planned: Planned, problems: Sequence[Problem], objects: Objects
 ) -> gating.Facts:
     tag = planned.bundle
     promoting = planned.gates is gating.before_promotion
@@ -278,7 +281,8 @@ def _facts(
         held_elsewhere=situation.held_elsewhere(tag),
         ended=situation.ended() if promoting else (),
         renders=[str(problem) for problem in problems],
-        objects=objects,
+        objects=objects.objects,
+        policies=objects.policies,
         observation=request.observation,
         cluster=situation.environment.value.cluster,
         needed=planned.needed,

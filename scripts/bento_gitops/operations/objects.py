@@ -17,6 +17,8 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.operations.render import Rendered
 from bento_gitops.repository.charts import on_disk
 from bento_gitops.repository.files import Tree
+from bento_gitops.repository.fleet import Fleet
+from bento_gitops.repository.policies import Guards
 from bento_gitops.tools import binaries, helm, schema_package
 
 SCHEMAS = ("policies/local/schemas", "schemas/custom-resources")
@@ -31,12 +33,14 @@ class Objects:
     problems: tuple[Problem, ...]
     refusals: Sequence[helm.Refusal]
     """Why the chart made nothing of them."""
+    policies: int = 0
+    """How many policies they were held to."""
 
 
 def objects_of(tree: Tree, rendered: Rendered, scratch: Path, *, checked: bool) -> Objects:
-    """The objects of rendered values; with `checked` against schemas and each other, else only whether there are any.
+    """The objects of rendered values; with `checked` against schemas, policies and each other, else only whether there are any.
 
-    The tree has the schemas of custom resources too; a chart that is in Git alone is written below `scratch`.
+    The tree has policies and the schemas of custom resources too; a chart that is in Git alone is written below `scratch`.
     """
     folder = on_disk(tree, rendered.chart, scratch)
     try:
@@ -45,9 +49,11 @@ def objects_of(tree: Tree, rendered: Rendered, scratch: Path, *, checked: bool) 
         return Objects(0, (), error.refusals)
     if not checked:
         return Objects(len(found), (), ())
-    outcome = checker(tree).check(found)
+    guard = Guards(Fleet(tree)).of(rendered.target.environment)
+    outcome = checker(tree).check(found, guard)
     place = Place(rendered.target.values)
-    return Objects(len(outcome.objects), tuple(item.problem(place) for item in outcome.findings), ())
+    problems = tuple(item.problem(place) for item in outcome.findings)
+    return Objects(len(outcome.objects), problems, (), len(guard.policies.offline))
 
 
 def checker(tree: Tree) -> Checker:

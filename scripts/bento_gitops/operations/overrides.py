@@ -22,7 +22,7 @@ from bento_gitops.model.base import Duration, duration, length, moment, timestam
 from bento_gitops.model.files import Override, Overrides
 from bento_gitops.model.layout import overrides_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, did_you_mean
-from bento_gitops.operations.deciding import Decision, Request, Several, opened, stale_before, wrong_objects
+from bento_gitops.operations.deciding import Decision, Request, Several, objects_in, opened, stale_before, wrong_objects
 from bento_gitops.operations.override_list import name_of
 from bento_gitops.operations.render import Rendered, render_one
 from bento_gitops.operations.situation import Situation
@@ -283,7 +283,7 @@ def _after(tree: Tree, fleet: Fleet, target: Target, said: Sequence[Any], transi
     overlay = OverlayTree(tree, {file: text})
     values = render_one(fleet, target)[1]
     rendered, changed = render_one(fleet.over({file: text}), target)
-    problems = wrong_objects(overlay, rendered)[0] if rendered.changed else []
+    problems = wrong_objects(rendered, objects_in(overlay, rendered)) if rendered.changed else []
     if problems:
         raise InvalidInput(problems)
     changes = (change(tree, file, text), change(tree, target.values, rendered.text.encode()))

@@ -20,6 +20,7 @@ from bento_gitops.releasing import transitions
 from bento_gitops.releasing.states import Current
 from bento_gitops.repository.charts import on_disk
 from bento_gitops.repository.fleet import Fleet, Target
+from bento_gitops.repository.policies import Guards
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def rolled_back(fleet: Fleet, target: Target) -> list[After]:
 
 
 def problems_of_rollback(
-    fleet: Fleet, targets: Sequence[Target], checks: Checker, base: Fleet | None = None
+    fleet: Fleet, targets: Sequence[Target], checks: Checker, guards: Guards, base: Fleet | None = None
 ) -> dict[Target, list[Problem]]:
     """What keeps the rollback of a target from being rendered, or makes it smaller than it was at the base and stable is."""
     problems: dict[Target, list[Problem]] = {target: [] for target in targets}
@@ -71,12 +72,14 @@ def problems_of_rollback(
         states |= {f"{target}#{number}": state for number, state in enumerate(found, 1)}
         if found and base is not None:
             problems[target] += _shrunk(fleet, target, found[-1], base)
-    for target, problem in _wrong_objects(fleet, states, checks):
+    for target, problem in _wrong_objects(fleet, states, checks, guards):
         problems[target].append(problem)
     return problems
 
 
-def _wrong_objects(fleet: Fleet, states: Mapping[str, After], checks: Checker) -> Iterator[tuple[Target, Problem]]:
+def _wrong_objects(
+    fleet: Fleet, states: Mapping[str, After], checks: Checker, guards: Guards
+) -> Iterator[tuple[Target, Problem]]:
     with tempfile.TemporaryDirectory(prefix="bento-gitops-rollback-") as scratch:
         charts = {key: on_disk(fleet.tree, state.rendered.chart, Path(scratch)) for key, state in states.items()}
         texts = {key: state.rendered.text for key, state in states.items()}
@@ -85,7 +88,7 @@ def _wrong_objects(fleet: Fleet, states: Mapping[str, After], checks: Checker) -
         target = state.rendered.target
         for refusal in refused(str(target), state.rendered.text, rendering.refusals.get(key, ())):
             yield target, _told(target, replace(refusal, place=Place(release_file(str(target)))))
-        for finding in checks.check(rendering.documents.get(key, ())).findings:
+        for finding in checks.check(rendering.documents.get(key, ()), guards.of(target.environment)).findings:
             yield target, _told(target, finding.problem(Place(release_file(str(target)))))
 
 

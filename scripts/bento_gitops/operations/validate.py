@@ -1,4 +1,4 @@
-"""validate: the objects of every target against Kubernetes' schemas, custom resources' schemas, each other, and another Helm."""
+"""validate: the objects of every target against schemas, the policies of its environment, each other, and another Helm."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bento_gitops.checking.application import readable
+from bento_gitops.checking.application import Warned, readable
 from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
+from bento_gitops.checking.policies import Guard
 from bento_gitops.checking.rendered import Document
 from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
@@ -23,6 +24,7 @@ from bento_gitops.operations.rollback_state import problems_of_rollback
 from bento_gitops.operations.verifying import undeclared_paths
 from bento_gitops.repository.files import GitTree, WorkingTree
 from bento_gitops.repository.fleet import Fleet
+from bento_gitops.repository.policies import Guards
 from bento_gitops.tools import helm
 
 TIMES = 25
@@ -49,6 +51,8 @@ class Checked:
     """Objects for which there was no schema, by group, version and kind."""
     notes: tuple[str, ...] = ()
     """What is no problem, and to be known."""
+    warnings: tuple[Warned, ...] = ()
+    """What policies say that do not deny in this environment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Report:
     checked: tuple[Checked, ...]
     versions: tuple[str, ...] = VERSIONS
     """Of Kubernetes."""
+    policies: int = 0
+    """How many policies the objects were held to."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -69,6 +75,15 @@ class Report:
         for one in self.checked:
             total.update(one.unchecked)
         return dict(sorted(total.items()))
+
+    @property
+    def warnings(self) -> Mapping[str, Sequence[tuple[str, Warned]]]:
+        """By policy what it warns of, each with its ENV/APP."""
+        found: dict[str, list[tuple[str, Warned]]] = {}
+        for one in self.checked:
+            for warned in one.warnings:
+                found.setdefault(warned.policy, []).append((one.application, warned))
+        return dict(sorted(found.items()))
 
 
 def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: str | None = None) -> Report:
@@ -88,21 +103,21 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
         namespaces[name] = Namespace(environment.value.cluster, environment.value.namespace)
     values = {str(one.target): one.text for one in rendered}
     charts = {str(one.target): root / one.chart for one in rendered}
-    report = validate_values(root, values, charts, thorough=thorough, namespaces=namespaces)
+    guards = Guards(fleet)
+    by_environment = {name: guards.of(name) for name in sorted(namespaces)}
+    report = validate_values(root, values, charts, thorough=thorough, namespaces=namespaces, guards=by_environment)
     before = Fleet(GitTree(root, base)) if base else None
-    rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(fleet.tree), before)
+    rollbacks = problems_of_rollback(fleet, [one.target for one in rendered], checker(fleet.tree), guards, before)
     found = {str(target): problems for target, problems in rollbacks.items()}
     arrivals: dict[str, Arrival] = {}
     if before is not None:
         arrivals = {str(one.target): arrival(before, fleet, one.target, one.text) for one in rendered}
     notes = {str(one.target): (*one.notes, *undeclared_paths(fleet, one.target)) for one in rendered}
-    return Report(
-        tuple(
-            _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
-            for one in report.checked
-        ),
-        report.versions,
+    checked = (
+        _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
+        for one in report.checked
     )
+    return replace(report, checked=tuple(checked))
 
 
 def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival, notes: Sequence[str]) -> Checked:
@@ -117,10 +132,12 @@ def validate_values(
     *,
     thorough: bool = False,
     namespaces: Mapping[str, Namespace] | None = None,
+    guards: Mapping[str, Guard] | None = None,
 ) -> Report:
     """Renders each application (ENV/APP: text of its values) with its chart (ENV/APP: the folder) and checks its objects.
 
     `namespaces` says where each environment's objects go; an environment that it does not name is taken for a place of its own.
+    `guards` says which policies guard it; in an environment that it does not name no policy is asked.
     With `thorough`, every application is rendered 25 times and the bytes compared, and Helm 3.19 renders as for the oldest
     Kubernetes what Helm 4 rendered as for the newest: that the objects are the same proves that neither matters. What differs
     there differs by the chart's templates, so it is for their tests and for CI; the objects that are checked are Helm 4's anyway.
@@ -134,15 +151,18 @@ def validate_values(
         problems = list(_refused(key, applications[key], new, old))
         problems += changing.get(key, ())
         place = Place(values_file(key))
-        outcome = checks.check(new.documents.get(key, ()))
+        guard = (guards or {}).get(key.partition("/")[0])
+        outcome = checks.check(new.documents.get(key, ()), guard)
         if old and key in new.documents and key in old.documents:
             problems += _differences(place, new.documents[key], old.documents[key])
         problems += [item.problem(place) for item in outcome.findings]
         environment = key.partition("/")[0]
         where = (namespaces or {}).get(environment, environment)
         problems += _made_twice(key, place, where, [item.identity for item in outcome.objects], makers)
-        checked.append(Checked(key, len(outcome.objects), tuple(sorted(set(problems))), outcome.unchecked))
-    return Report(tuple(checked))
+        found = tuple(sorted(set(problems)))
+        checked.append(Checked(key, len(outcome.objects), found, outcome.unchecked, warnings=outcome.warnings))
+    held = max((len(guard.policies.offline) for guard in (guards or {}).values()), default=0)
+    return Report(tuple(checked), policies=held)
 
 
 def _renderings(

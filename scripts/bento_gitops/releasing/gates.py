@@ -66,6 +66,8 @@ class Facts:
     """What is wrong with the objects afterwards; None: not rendered."""
     objects: int
     """How many there are."""
+    policies: int
+    """How many policies they were held to."""
     observation: Observation | None
     cluster: str
     pods_are_ready: str = ""
@@ -337,7 +339,13 @@ def _renders(facts: Facts) -> Gate:
         return Gate("objects", "not looked", "not rendered", "bento-gitops validate")
     if facts.renders:
         return Gate("objects", "failed", "; ".join(facts.renders), "mend what is wrong, or promote something else")
-    return Gate("objects", "passed", f"{facts.objects} objects render and fit their schemas")
+    if facts.policies:
+        return Gate(
+            "objects",
+            "passed",
+            f"{facts.objects} objects render, fit their schemas and pass what denies of {facts.policies} policies",
+        )
+    return Gate("objects", "passed", f"{facts.objects} objects render and fit their schemas; there are no policies")
 
 
 def _analysed(facts: Facts) -> Iterator[Gate]:
