@@ -53,7 +53,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy whose expressions compiled."""
+    """A policy whose expressions compiled; of one that holds in a cluster alone an API server compiles them, and none is here."""
 
     name: str
     file: str
@@ -247,54 +247,68 @@ class _Reader:
         self.problems: list[Problem] = []
         self.annotations = value.metadata.annotations
         self.holds: Holds = self._holds()
-        self.language = Language(params=value.spec.param_kind is not None, cluster=self.holds == "cluster")
+        self.language = Language(params=value.spec.param_kind is not None)
 
     def policy(self) -> Policy:
         value, spec = self.value, self.value.spec
         self._check_name()
         mend, why = (self._annotation(key) for key in (MEND, WHY))
+        conditions: list[Expression] = []
+        variables: dict[str, Expression] = {}
+        validations: list[Validation] = []
         if self.holds != "cluster":
             self._check_constraints()
-        # An API server refuses conditions that use variables, so they are read before there are any.
-        conditions = [
+            # An API server refuses conditions that use variables, so they are read before there are any.
+            conditions = self._conditions()
+            variables = self._variables()
+            validations = self._validations()
+            for index, one in enumerate(spec.audit_annotations):
+                self._expression(("auditAnnotations", index, "valueExpression"), one.value_expression)
+        if self.problems:
+            raise InvalidInput(self.problems)
+        return Policy(
+            name=value.metadata.name,
+            file=self.file,
+            holds=self.holds,
+            mend=mend,
+            why=why,
+            constraints=spec.match_constraints,
+            conditions=tuple(conditions),
+            validations=tuple(validations),
+            variables=variables,
+            has_parameters=spec.param_kind is not None,
+            strict=spec.failure_policy == "Fail",
+        )
+
+    def _conditions(self) -> list[Expression]:
+        read = (
             self._expression(("matchConditions", index, "expression"), one.expression, BOOL, variables=False)
-            for index, one in enumerate(spec.match_conditions)
-        ]
-        variables: dict[str, Expression] = {}
-        for index, one in enumerate(spec.variables):
-            pointer = ("variables", index, "expression")
-            if one.name in variables:
+            for index, one in enumerate(self.value.spec.match_conditions)
+        )
+        return [one for one in read if one]
+
+    def _variables(self) -> dict[str, Expression]:
+        read: dict[str, Expression] = {}
+        for index, one in enumerate(self.value.spec.variables):
+            if one.name in self.language.variables:
                 self._problem(f"spec.variables[{index}].name", "stands twice", repr(one.name), "rename one")
             try:
-                variables[one.name] = self.language.declare(one.name, one.expression)
+                read[one.name] = self.language.declare(one.name, one.expression)
             except NotCompiled as error:
                 self.language.give_up(one.name)
-                self._not_compiled(pointer, error)
-        validations: list[Validation] = []
-        for index, one in enumerate(spec.validations):
+                self._not_compiled(("variables", index, "expression"), error)
+        return read
+
+    def _validations(self) -> list[Validation]:
+        read: list[Validation] = []
+        for index, one in enumerate(self.value.spec.validations):
             condition = self._expression(("validations", index, "expression"), one.expression, BOOL)
             words = None
             if one.message_expression:
                 words = self._expression(("validations", index, "messageExpression"), one.message_expression, STRING)
             if condition:
-                validations.append(Validation(condition, one.message, words))
-        for index, one in enumerate(spec.audit_annotations):
-            self._expression(("auditAnnotations", index, "valueExpression"), one.value_expression)
-        if self.problems:
-            raise InvalidInput(self.problems)
-        return Policy(
-            value.metadata.name,
-            self.file,
-            self.holds,
-            mend,
-            why,
-            spec.match_constraints,
-            tuple(one for one in conditions if one),
-            tuple(validations),
-            variables,
-            spec.param_kind is not None,
-            spec.failure_policy == "Fail",
-        )
+                read.append(Validation(condition, one.message, words))
+        return read
 
     def _holds(self) -> Holds:
         match self._annotation(HOLDS):
@@ -362,7 +376,7 @@ class _Reader:
         first = error.name.partition(".")[0]
         if first == "variables":
             return did_you_mean(error.name.partition(".")[2], self.language.variables) or "declare it above"
-        if first in ("request", "authorizer", "namespaceObject") and self.holds != "cluster":
+        if first in ("request", "authorizer", "namespaceObject"):
             return f"an API server alone knows it: leave it out, or say {HOLDS}: cluster"
         if first == "params":
             return "say which kind it is: spec.paramKind"

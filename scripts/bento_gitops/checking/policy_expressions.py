@@ -31,21 +31,6 @@ _KNOWN = re.compile(r"kind|resource|operation|name|subResource|userInfo\.(?:user
 """Of what a request says, that which `validate` has an answer to. Expressions that ask for more are refused."""
 NOBODY: Map = {"username": "", "groups": []}
 """Who asks, offline: nobody in particular. A policy that lets somebody pass lets nobody pass here."""
-_CLUSTER_ALONE = ("namespaceObject", "authorizer")
-_AUTHORIZER = {
-    "group": [STRING],
-    "resource": [STRING],
-    "subresource": [STRING],
-    "namespace": [STRING],
-    "name": [STRING],
-    "path": [STRING],
-    "check": [STRING],
-    "serviceAccount": [STRING, STRING],
-    "allowed": [],
-    "reason": [],
-    "errored": [],
-    "error": [],
-}
 
 _TOKEN = re.compile(
     r"(?P<skipped>//[^\n]*"
@@ -105,8 +90,6 @@ class Language:
 
     params: bool
     """Whether there are parameters."""
-    cluster: bool
-    """Whether it is judged by an API server alone, which knows more of a request."""
     variables: dict[str, str] = field(default_factory=dict[str, str])
     """The text of each, with the variables that it uses put in."""
     types: dict[str, cel.Type] = field(default_factory=dict[str, cel.Type])
@@ -123,14 +106,13 @@ class Language:
         bound = sorted(_FREE.intersection(_BINDING.findall(text)))
         if bound:
             raise NotCompiled([Wrong(0, f"a macro takes '{name}' for a name of its own") for name in bound])
-        unknown = [] if self.cluster else list(_unknown(text))
-        if unknown:
+        if unknown := list(_unknown(text)):
             raise NotCompiled(unknown)
         filled = self._filled(text) if variables else text
         if len(filled) > LONGEST:
             raise NotCompiled([Wrong(0, f"with its variables it is longer than {LONGEST} characters")])
         try:
-            compiled = _environment(self.params, self.cluster).compile(filled)
+            compiled = _environment(self.params).compile(filled)
         except RuntimeError as error:
             raise NotCompiled(self._explained(text, str(error), variables=variables)) from None
         found = compiled.return_type()
@@ -155,7 +137,7 @@ class Language:
         """The errors at the lines of the expression as it is written."""
         known = {f"variables.{name}": kind for name, kind in self.types.items()} if variables else {}
         try:
-            _new_environment(self.params, self.cluster, known).compile(text)
+            _new_environment(self.params, known).compile(text)
         except RuntimeError as own:
             error = str(own)
         else:
@@ -198,11 +180,11 @@ _TWO_VARIABLES = "extensions: [{name: two-var-comprehensions}]"
 
 
 @cache
-def _environment(params: bool, cluster: bool) -> cel.Env:
-    return _new_environment(params, cluster, {})
+def _environment(params: bool) -> cel.Env:
+    return _new_environment(params, {})
 
 
-def _new_environment(params: bool, cluster: bool, more: Mapping[str, cel.Type]) -> cel.Env:
+def _new_environment(params: bool, more: Mapping[str, cel.Type]) -> cel.Env:
     names = {"object": cel.Type.DYN, "oldObject": cel.Type.DYN, "request": cel.Type.DYN, **more}
     if params:
         names["params"] = cel.Type.DYN
@@ -211,16 +193,7 @@ def _new_environment(params: bool, cluster: bool, more: Mapping[str, cel.Type]) 
         ext_optional.ExtOptional(),
         policy_functions.extension(),
     ]
-    if cluster:
-        names |= dict.fromkeys(_CLUSTER_ALONE, cel.Type.DYN)
-        extensions.append(cel.CelExtension("authorizer", [_asking(name, takes) for name, takes in _AUTHORIZER.items()]))
     return cel.NewEnv(config=cel.NewEnvConfigFromYaml(_TWO_VARIABLES), variables=names, extensions=extensions)
-
-
-def _asking(name: str, parameters: list[cel.Type]) -> cel.FunctionDecl:
-    """A function of the API server's authorizer: known, so that a policy can be read, and never called here."""
-    answers = cel.Type.BOOL if name in ("allowed", "errored") else STRING if name in ("reason", "error") else cel.Type.DYN
-    return cel.FunctionDecl(name, [cel.Overload(f"authorizer_{name}", answers, [cel.Type.DYN, *parameters], True)])
 
 
 @dataclass(slots=True)
@@ -234,7 +207,7 @@ class Subject:
         """What the expression comes to. `params` as in its language."""
         activation = self._activations.get(params)
         if activation is None:
-            activation = self._activations[params] = _environment(params, False).Activation(self.known)
+            activation = self._activations[params] = _environment(params).Activation(self.known)
         value = expression.compiled.eval(activation)
         kind = value.type()
         if kind == cel.Type.ERROR:
