@@ -1,4 +1,4 @@
-"""What the chart of a cluster puts around its environments: policies and whom they bind, namespaces, limits, stores, a gateway."""
+"""What the chart of a cluster puts around its environments: policies and whom they bind, namespaces, limits, stores."""
 
 from __future__ import annotations
 
@@ -72,8 +72,18 @@ def test_a_policy_warns_in_each_environment_until_that_environment_denies_it(ren
     found = bindings(render(environments={"prod": {"deny": ["image-by-digest"]}}))
     assert found["bento-image-by-digest.prod"]["validationActions"] == ["Deny", "Audit"]
     assert found["bento-image-by-digest.dev"]["validationActions"] == ["Warn", "Audit"]
-    others = {name: each["validationActions"] for name, each in found.items() if not name.startswith("bento-image-by-digest")}
+    operators = "bento-operators-shift-weights-only."
+    others = {
+        name: each["validationActions"]
+        for name, each in found.items()
+        if "image-by-digest" not in name and not name.startswith(operators)
+    }
     assert others and all(actions == ["Warn", "Audit"] for actions in others.values())
+
+
+def test_what_takes_back_a_part_of_the_operators_role_never_only_warns(render: Render) -> None:
+    found = {name: each for name, each in bindings(render()).items() if "operators-shift-weights-only" in name}
+    assert [each["validationActions"] for each in found.values()] == [["Deny", "Audit"]] * 2
 
 
 def test_a_binding_reaches_its_environments_namespace_alone_and_none_of_the_platforms_objects(render: Render) -> None:

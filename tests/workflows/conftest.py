@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from git_repositories import Origin, Repository, git_settings, new_origin
 from github_stand_in import GitHub
+from live_stand_in import Live, live, measuring
 from runner import Runner, fleet_files
 
 __all__ = ["git_settings"]
@@ -31,3 +34,18 @@ def runner(origin: Origin, github: GitHub, tmp_path: Path) -> Runner:
 def olivia(origin: Origin) -> Repository:
     """Somebody's clone."""
     return origin.clone("olivia")
+
+
+@pytest.fixture
+def cluster(olivia: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Live]:
+    """What the runner reaches: a cluster in which prod runs as Git says, and its Prometheus, named in environment.yaml."""
+    with live() as state:
+        monkeypatch.setenv("KUBECONFIG", str(state.kubeconfig(tmp_path)))
+        state.measured = measuring({"blue": (9000, 9), "green": (1000, 1)})
+        environment = olivia.text("environments/prod/environment.yaml") or ""
+        address = f"pod_labels: {{app: prometheus}}, address: '{state.prometheus}'"
+        olivia.put("environments/prod/environment.yaml", environment.replace("pod_labels: {app: prometheus}", address))
+        olivia.commit("Where commands ask")
+        olivia.git("push", "--quiet")
+        state.run(yaml.safe_load(olivia.text("environments/prod/support-tickets/values.yaml") or ""), {"blue": 90, "green": 10})
+        yield state

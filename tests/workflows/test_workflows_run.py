@@ -5,16 +5,14 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from bento_gitops.repository.files import GitTree
 from bento_gitops.reviewing.body import MARKER
 from git_repositories import Origin, Repository
 from github_stand_in import GitHub
-from live_stand_in import Live, live, measuring
+from live_stand_in import Live
 from runner import Runner
 
 APP = "support-tickets"
@@ -335,21 +333,6 @@ overrides:
 
 
 # canary.yml
-
-
-@pytest.fixture
-def cluster(olivia: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Live]:
-    """What the runner reaches: a cluster in which prod runs as Git says, and its Prometheus, named in environment.yaml."""
-    with live() as state:
-        monkeypatch.setenv("KUBECONFIG", str(state.kubeconfig(tmp_path)))
-        state.measured = measuring({"blue": (9000, 9), "green": (1000, 1)})
-        environment = olivia.text("environments/prod/environment.yaml") or ""
-        address = f"pod_labels: {{app: prometheus}}, address: '{state.prometheus}'"
-        olivia.put("environments/prod/environment.yaml", environment.replace("pod_labels: {app: prometheus}", address))
-        olivia.commit("Where commands ask")
-        olivia.git("push", "--quiet")
-        state.run(yaml.safe_load(olivia.text(f"environments/prod/{APP}/values.yaml") or ""), {"blue": 90, "green": 10})
-        yield state
 
 
 def test_a_candidate_takes_its_step_by_what_runs(runner: Runner, olivia: Repository, origin: Origin, cluster: Live) -> None:
