@@ -95,11 +95,12 @@ class Origin(Repository):
         clone.git("remote", "set-url", "origin", f"../{self.root.name}")
         return clone
 
-    def refuse(self, words: str) -> None:
-        """Refuses every push from now on, as a protected branch does."""
+    def refuse(self, words: str, branch: str = "") -> None:
+        """Refuses every push from now on, or those to one branch, as a protected branch does."""
         hook = self.root / "hooks" / "pre-receive"
         hook.parent.mkdir(exist_ok=True)
-        hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+        asked = f"grep -q ' refs/heads/{branch}$' || exit 0\n" if branch else ""
+        hook.write_text(f"#!/bin/sh\n{asked}echo '{words}' >&2\nexit 1\n")
         hook.chmod(0o755)
 
     def accept(self) -> None:

@@ -54,6 +54,8 @@ class Options:
     live: bool = False
     context: str | None = None
     prometheus: str | None = None
+    else_pr: bool = False
+    """A push that the remote does not take becomes a pull request."""
     noted: set[str] = field(default_factory=set[str])
     """What was told of looks already: `canary run` looks again and again."""
 
@@ -86,7 +88,7 @@ class Options:
         from bento_gitops.operations.carrying_out import Where
 
         to = "pr" if self.pr else "push" if self.push else "commit" if self.commit else "files"
-        return Where(to, self.branch, self.remote)
+        return Where(to, self.branch, self.remote, self.else_pr)
 
     def tree(self) -> Tree:
         """The files that a change would be decided on."""

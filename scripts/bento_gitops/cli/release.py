@@ -13,6 +13,7 @@ from bento_gitops.cli.canary_steps import step
 from bento_gitops.cli.changing import Application, Options, Tag, changing, told
 
 if TYPE_CHECKING:
+    from bento_gitops.operations.carrying_out import Carried
     from bento_gitops.operations.deciding import Command, Decision, Planned, Request
     from bento_gitops.operations.situation import Situation
     from bento_gitops.repository.files import Tree
@@ -51,13 +52,30 @@ def rollback(
     *,
     options: Options,
 ) -> None:
-    """Goes back to what ran before: at once where its pods are there, else in two parts."""
-    from bento_gitops.operations import releases
+    """Goes back to what ran before: at once where its pods are there, else in two parts.
+
+    With --push, a branch that takes no pushes gets a pull request.
+    """
+    from bento_gitops.model.problem import ToolFailed
+    from bento_gitops.operations import releases, way_back
+    from bento_gitops.repository.changes import RaceLost
 
     def command(situation: Situation, asked: Request) -> Planned:
         return releases.rollback(situation, asked, hold=not no_hold, root=context.root)
 
-    _carry(target, options, command, pods_are_ready=pods_are_ready)
+    options = replace(options, else_pr=True)
+    try:
+        carried = _carried(target, options, command, pods_are_ready=pods_are_ready)
+    except RaceLost:
+        raise  # somebody else decided: to look comes first
+    except ToolFailed as error:
+        around = way_back.by_the_files(context.root, target.strip("/"), options.reason)
+        raise ToolFailed(f"{error}\n{around}" if around else str(error)) from error
+    if carried.delivered.url:
+        around = way_back.words(carried.decision.target, carried.decision.before, options.reason)
+        notes = (*carried.delivered.notes, *([around] if around else []))
+        carried = replace(carried, delivered=replace(carried.delivered, notes=notes))
+    told(carried, options)
 
 
 @changing
@@ -158,15 +176,20 @@ canary.command("step")(changing(step))
 canary.command("run")(changing(run))
 
 
-def _carry(target: str, options: Options, command: Command, *, pods_are_ready: bool = False) -> None:
+def _carry(target: str, options: Options, command: Command) -> None:
     """Decides by one transition, delivers, and tells what became of it."""
+    told(_carried(target, options, command), options)
+
+
+def _carried(target: str, options: Options, command: Command, *, pods_are_ready: bool = False) -> Carried:
+    """Decides by one transition, and delivers."""
 
     def decide(tree: Tree, request: Request) -> Decision:
         from bento_gitops.operations import deciding
 
         return deciding.decide(tree, context.root, replace(request, pods_are_ready=pods_are_ready), command)
 
-    told(options.carry_out(target, decide), options)
+    return options.carry_out(target, decide)
 
 
 def register(app: typer.Typer) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from bento_gitops.model.problem import ToolFailed
 from bento_gitops.operations.deciding import Decision, Request, Several
 from bento_gitops.releasing.message import one_line
 from bento_gitops.repository.changes import Proposal
-from bento_gitops.repository.delivery import Commit, Delivered, Files, How, PullRequest, Push, Text, base_of, deliver
+from bento_gitops.repository.delivery import Commit, Delivered, Files, How, NotTaken, PullRequest, Push, Text, base_of, deliver
 from bento_gitops.repository.files import Tree
 from bento_gitops.tools.git import branch_name
 
@@ -26,6 +27,8 @@ class Where:
     branch: str | None = None
     """The remote's branch; without it the one that the checked-out branch follows."""
     remote: str | None = None
+    else_pr: bool = False
+    """Where the remote takes no push, a pull request instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +53,36 @@ def carry_out(
 
     def propose(tree: Tree) -> Proposal | None:
         made.append(decide(tree))
-        if wants_body or where.to == "pr":
+        if wants_body or isinstance(how, PullRequest):
             # Now: once files are written, the working tree before the change is no more.
             bodies.append(body_of(made[-1], request))
         return made[-1].proposal
 
-    how = how_of(where, lambda _tree, _proposal: branch_of(made[-1]), lambda _tree, _proposal: bodies[-1])
+    def meant(to: To) -> How:
+        wanted = replace(where, to=to)
+        return how_of(wanted, lambda _tree, _proposal: branch_of(made[-1]), lambda _tree, _proposal: bodies[-1])
+
+    how = meant(where.to)
     if dry_run:
         propose(base_of(root, how))
         return Carried(made[-1], Delivered(), bodies[-1] if bodies else "")
-    delivered = deliver(root, propose, how)
+    try:
+        delivered = deliver(root, propose, how)
+    except NotTaken as refused:
+        if not where.else_pr:
+            raise
+        how = meant("pr")
+        delivered = _instead(root, propose, how, refused)
     return Carried(made[-1], delivered, bodies[-1] if bodies else "")
+
+
+def _instead(root: Path, propose: Callable[[Tree], Proposal | None], how: How, refused: NotTaken) -> Delivered:
+    """A pull request of what the remote did not take as a push. Raises ToolFailed with both refusals."""
+    try:
+        delivered = deliver(root, propose, how)
+    except ToolFailed as error:
+        raise ToolFailed(f"{refused}\nnor a pull request instead: {error}") from error
+    return replace(delivered, notes=(f"the push was refused ({one_line(refused.said)})", *delivered.notes))
 
 
 def tree_of(root: Path, where: Where) -> Tree:

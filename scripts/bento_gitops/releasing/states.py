@@ -92,3 +92,12 @@ def restoring(release: Release) -> bool:
 def fully_ready(release: Release) -> bool:
     """Whether the candidate is rollback's own and has all the pods that it will have as stable."""
     return release.candidate is not None and has_all_pods(release, release.candidate)
+
+
+def live_way_back(release: Release) -> int | None:
+    """The weight with which `live shift` does what `rollback` would; None where that moves nothing, or the pods are not there."""
+    if release.candidate is None:
+        return 100 if swaps_back(release) else None
+    if restoring(release):
+        return 100 if fully_ready(release) else None
+    return 0 if release.tracks[release.candidate].weight else None

@@ -21,7 +21,7 @@ from bento_gitops.repository.changes import Change, Proposal, RaceLost, overtake
 from bento_gitops.repository.files import GitTree, Tree, WorkingTree, contents
 from bento_gitops.tools import git, github
 
-__all__ = ["Commit", "Decide", "Delivered", "Files", "How", "PullRequest", "Push", "RaceLost", "base_of", "deliver"]
+__all__ = ["Commit", "Decide", "Delivered", "Files", "How", "NotTaken", "PullRequest", "Push", "RaceLost", "base_of", "deliver"]
 
 Decide: TypeAlias = Callable[[Tree], Proposal | None]
 """None: there is nothing to change. It is called again where it comes too late, so it must not write anything, and it reads
@@ -36,6 +36,15 @@ FIRST_WAIT, LONGEST_WAIT = 0.1, 4.0
 """Seconds before the second attempt, and before a late one; each is drawn at random up to that."""
 TURN = 60.0
 """Seconds to wait for another command that writes to the same clone."""
+
+
+class NotTaken(ToolFailed):
+    """The remote answers, and takes no commit on this branch from here: it is protected, say. Nothing was changed."""
+
+    def __init__(self, message: str, said: str) -> None:
+        super().__init__(message)
+        self.said = said
+        """The remote's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,9 @@ class Delivered:
 def deliver(root: Path, decide: Decide, how: How) -> Delivered:
     """Decides, and brings what was decided to where it is wanted.
 
-    Raises Refused where the clone's state forbids it, RaceLost where somebody else was first, ToolFailed with the words of a
-    tool that failed, and what `decide` raises. Unless the error says otherwise, nothing was written then.
+    Raises Refused where the clone's state forbids it, RaceLost where somebody else was first, NotTaken where the remote refuses
+    a push, ToolFailed with the words of a tool that failed, and what `decide` raises. Unless the error says otherwise, nothing
+    was written then.
     """
     match how:
         case Files():
@@ -282,9 +292,9 @@ def _push(root: Path, remote: str, commit: str, branch: str, lease: str | None =
     return git.Pushed(accepted=arrived, said=said)
 
 
-def _not_accepted(remote: str, branch: str, said: str) -> ToolFailed:
+def _not_accepted(remote: str, branch: str, said: str) -> NotTaken:
     todo = "where the branch is protected, open a pull request instead: --pr"
-    return ToolFailed(f"git push: {remote} does not take the commit on {branch}; nothing was changed; {todo}\n{said}")
+    return NotTaken(f"git push: {remote} does not take the commit on {branch}; nothing was changed; {todo}\n{said}", said)
 
 
 def _destination(root: Path, remote: str | None, branch: str | None) -> tuple[str, str]:
