@@ -15,6 +15,7 @@ from pathlib import Path
 
 import bentoml
 import numpy as np
+from api_key import ApiKey, api_keys, told
 from batching_limits import refuse_bad_limits
 from log_privacy import withhold_messages
 from model_metrics import count_rejection, model_metrics
@@ -53,6 +54,8 @@ IMAGE = bentoml.images.Image(
 RUNNER_CONNECTION = {"max_requests": 1_000_000_000}
 
 INPUT_ROUTE = "/classify_ticket"
+
+KEYS = api_keys(os.environ)
 
 
 @bentoml.service(
@@ -134,6 +137,8 @@ class SupportTicketIntelligence:
         self.prepared = preprocessing(trained["preprocessing"])
         self.model_version = str(self.model.tag)
         self.model_name = self.model.tag.name
+        log = logging.getLogger("bentoml.support_ticket_intelligence")
+        log.log(logging.INFO if KEYS else logging.WARNING, told(KEYS))
         self.metrics = model_metrics()
         self.metrics.begin(self.model_name, self.labels)
         withhold_messages()
@@ -166,6 +171,8 @@ class SupportTicketIntelligence:
         )
 
 
+# The first is the outermost: of who may not ask no body is read. Runners are called by the API alone, and have no key.
+SupportTicketIntelligence.add_asgi_middleware(ApiKey, keys=KEYS)
 SupportTicketIntelligence.add_asgi_middleware(RequestGate, input_route=INPUT_ROUTE, rejected=count_rejection)
 
 
