@@ -246,6 +246,18 @@ def test_a_cold_standby_keeps_its_objects_but_has_no_pods_autoscaler_or_budget(r
     assert len(list(warm.all("HorizontalPodAutoscaler"))) == 6
 
 
+def test_the_autoscalers_of_a_warm_standby_say_so_and_no_others(render: Render) -> None:
+    warm = render(two_tracks(tracks={"blue": {"weight": 100}, "green": {"weight": 0, "capacity": "warm"}}))
+    said = {
+        scaler["metadata"]["name"]: scaler["metadata"]["labels"].get("bento-gitops/capacity")
+        for scaler in warm.all("HorizontalPodAutoscaler")
+    }
+    assert {name: value for name, value in said.items() if "-green-" in name} == dict.fromkeys(
+        (name for name in said if "-green-" in name), "warm"
+    )
+    assert {value for name, value in said.items() if "-blue-" in name} == {None}
+
+
 def test_a_budget_lets_one_pod_go_and_unready_ones_always(render: Render) -> None:
     found = render(tickets())
     budget = found.one("PodDisruptionBudget", "tickets-blue-embedder")["spec"]

@@ -3,9 +3,9 @@ Sets $.resolved, once a render: what the templates place. Call: include "bento-s
 
     resolved: {name, environment, mode, labels, workloads: [...], tracks: [{name, bundle, weight, cold, paths, apis}],
                and what "bento-serving.route" adds}
-    workload: {service, component, role, name, track, bundle, image, cold, settings, dependencies: [{service, component, host}],
-               callers: [component], configuration: text, environment: [{name, value}], secrets: [name], egress: {...},
-               tracing: as "bento-serving.tracing" has it, or nothing}
+    workload: {service, component, role, name, track, bundle, image, cold, capacity, settings, callers: [component],
+               dependencies: [{service, component, host}], configuration: text, environment: [{name, value}], secrets: [name],
+               egress: {...}, tracing: as "bento-serving.tracing" has it, or nothing}
 
 A workload is what gets pods: every component in split mode, the api alone in single mode. Values that cannot work end the render here.
 */}}
@@ -32,6 +32,7 @@ A workload is what gets pods: every component in split mode, the api alone in si
 {{- range $service, $settings := $components -}}
 {{- if or (eq $settings.role "api") (eq $app.mode "split") -}}
 {{- $workload := dict "service" $service "track" $name "bundle" $said.bundle "cold" $track.cold "role" $settings.role "settings" $settings -}}
+{{- $_ := set $workload "capacity" $said.capacity -}}
 {{- if ne $said.traced false -}}
 {{- $_ := set $workload "tracing" $app.tracing -}}
 {{- end -}}

@@ -56,7 +56,7 @@ def _track(
         "weight": _from(tree, "environment", "tracks", name, "weight"),
         "image": {key: _from(bundle.tree, "decorator", "image", key) for key in ("repository", "digest")},
     }
-    if release.standby and name == release.standby.track and release.standby.capacity == "cold":
+    if release.standby and name == release.standby.track and release.standby.capacity != "full":
         result["capacity"] = _from(tree, "environment", "standby", "capacity")
     if traces is not None:
         result["traced"] = traces
