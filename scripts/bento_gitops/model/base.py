@@ -67,7 +67,11 @@ _NAME = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 _SERVICE = r"^[A-Za-z_][A-Za-z0-9_.-]*$"
 _TAG = r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
 _DIGEST = r"^sha256:[0-9a-f]{64}$"
-_REPOSITORY = r"^[a-z0-9]+([._:/-]+[a-z0-9]+)*$"
+_HOST = r"[a-z0-9]+([.-][a-z0-9]+)*(:[0-9]{1,5})?"
+_PATH = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+# As registries have it: no `..`, no empty part, and a colon only before a port, so that no tag hides in it.
+_REPOSITORY = rf"^({_HOST}/)?{_PATH}(/{_PATH})*$"
+_REGISTRY = rf"^{_HOST}(/{_PATH})*$"
 _ENV = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _LABEL_VALUE = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
 _LABEL_KEY = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
@@ -97,6 +101,7 @@ FORMS = {
     _TAG: "write letters, digits, dots, hyphens and underscores, like 1.1.0",
     _DIGEST: "write sha256: and 64 hexadecimal digits",
     _REPOSITORY: "write an image's name without tag and digest, like registry.example.com/ml/tickets",
+    _REGISTRY: "write a host, or a host and a folder, like registry.example.com/ml",
     _ENV: "write letters, digits and underscores, like LOG_LEVEL",
     _LABEL_VALUE: "write letters, digits, dots, hyphens and underscores, without spaces",
     _LABEL_KEY: "write a label's key, like owner or example.com/owner",
@@ -143,6 +148,8 @@ Version = Annotated[str, Field(pattern=VERSION, max_length=63)]
 Digest = Annotated[str, Field(pattern=_DIGEST)]
 Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 """An image's name without tag and digest."""
+Registry = Annotated[str, Field(pattern=_REGISTRY, max_length=255)]
+"""Where images may come from: a host, or a host and a folder."""
 
 EnvName = Annotated[str, Field(pattern=_ENV, max_length=255)]
 HeaderName = Annotated[str, Field(pattern=_NAME, max_length=100)]

@@ -21,7 +21,7 @@ from bento_gitops.model.base import (
     ObjectKind,
     ObjectName,
     OwnLabelKey,
-    Repository,
+    Registry,
     RepositoryFolder,
     SecretName,
     ServiceName,
@@ -322,7 +322,7 @@ class Environment(Model):
     """Without it: the chart as it is in charts/bento-serving now. Never inherited: Argo CD reads it in this very file."""
     routing: EnvironmentRouting
     monitoring: Monitoring | None = None
-    registries: list[Repository] | None = None
+    registries: list[Registry] | None = None
     """Where images may come from: a host, or a host and a folder."""
     image_pull_secrets: list[SecretName] | None = None
     live_min_replicas: Annotated[int, Field(ge=1, le=100)] | None = None

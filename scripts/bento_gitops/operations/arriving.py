@@ -13,7 +13,7 @@ from bento_gitops.model.layout import release_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.release import BrokenGlass, Release
 from bento_gitops.operations.situation import Situation
-from bento_gitops.releasing.arrivals import Arriving, Served, clashes, passed_over
+from bento_gitops.releasing.arrivals import Arriving, Served, clashes, let_go, passed_over
 from bento_gitops.repository.fleet import Fleet, Target
 
 
@@ -26,16 +26,33 @@ class Arrival:
 
 
 def arrival(before: Fleet, after: Fleet, target: Target, text: str) -> Arrival:
-    """Whether requests would arrive together with their pods; `text` is values.yaml as it will be, in the files `after`.
+    """Whether requests would arrive together with their pods, or a bundle with the word that lets go of it.
 
-    What stands in the base's values.yaml is what runs: how its sources would be read today is of no matter. Raises InvalidInput
-    where `text` is no values.
+    `text` is values.yaml as it will be, in the files `after`. What stands in the base's values.yaml is what runs: how its sources
+    would be read today is of no matter. Raises InvalidInput where `text` is no values.
     """
     if not before.tree.exists(target.values):
         return Arrival()  # nothing runs yet, so no request is lost
+    again = _let_go(before, after, target)
     there = before.tree.read(target.values).decode("utf-8", errors="replace")
     if there == text:
-        return Arrival()
+        return Arrival(again)
+    return _joined(again, _clashing(before, after, target, there, text))
+
+
+def _let_go(before: Fleet, after: Fleet, target: Target) -> tuple[Problem, ...]:
+    old, new = _release(before, target), _release(after, target)
+    if old is None or new is None:
+        return ()
+    places = {name: place_of(new.tree, "tracks", name, "bundle") for name in new.value.tracks}
+    return tuple(let_go(str(target), old.value, new.value, places))
+
+
+def _joined(problems: tuple[Problem, ...], other: Arrival) -> Arrival:
+    return Arrival((*problems, *other.problems), other.notes)
+
+
+def _clashing(before: Fleet, after: Fleet, target: Target, there: str, text: str) -> Arrival:
     coming = _served(after, target, text)
     try:
         running = _served(before, target, there)

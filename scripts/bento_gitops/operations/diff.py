@@ -19,7 +19,7 @@ from bento_gitops.layers.marked import Plain, parse, plain
 from bento_gitops.layers.merging import ResolvedMap, value_at
 from bento_gitops.layers.resolving import Sources, resolve
 from bento_gitops.model.base import duration
-from bento_gitops.model.files import Environment, InstanceTypes, Overrides
+from bento_gitops.model.files import Environment, Guardrails, InstanceTypes, Overrides
 from bento_gitops.model.layout import CHART, RELEASES, environment_file, release_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.model.release import Release
@@ -28,13 +28,16 @@ from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.render import render_one
 from bento_gitops.releasing.plan import plan_of
 from bento_gitops.releasing.states import restoring, swaps_back
+from bento_gitops.rendering.guardrails import Guarded
 from bento_gitops.repository.charts import on_disk
 from bento_gitops.repository.files import GitTree, OverlayTree, Tree, WorkingTree
 from bento_gitops.repository.fleet import INSTANCE_TYPES, Fleet, Target
 from bento_gitops.reviewing.comparing import Chart, Comparison, Side
 from bento_gitops.reviewing.files import file_review, told_by
+from bento_gitops.reviewing.guardrails import FILES, Sides, loosened, of_files
 from bento_gitops.reviewing.objects import Manifest, at
 from bento_gitops.reviewing.review import ApplicationReview, FileReview, Review, of_all, reviewed
+from bento_gitops.reviewing.risks import LEVELS, Risk
 from bento_gitops.tools import git
 
 AT_ONCE = 50
@@ -92,9 +95,32 @@ def compare(before: Tree, after: Tree, wanted: str | None, *, base: str) -> Revi
             files=tuple(_files(paths, readers, old, new, applications)),
             currency=_currency(new.fleet) or _currency(old.fleet),
             looked_at=len(chosen),
-            risks=of_all(applications),
+            risks=(*of_all(applications), *_guards(old, new, changed, wanted)),
             chart_files=tuple(_chart_files(paths, readers, applications)),
         )
+
+
+def _guards(old: _Opened, new: _Opened, changed: Sequence[str], wanted: str | None) -> tuple[Risk, ...]:
+    """What of the whole change takes away a guard; nothing where somebody asks for a part of it."""
+    if wanted:
+        return ()
+    listed = {path for side in (old, new) for pattern in FILES for path in side.tree.glob(pattern)}
+    paths = sorted({path for path in listed if _bytes(old.tree, path) != _bytes(new.tree, path)} | set(changed))
+    files = {path: Sides(old.content(path), new.content(path)) for path in paths if not path.startswith(f"{CHART}/")}
+    found = list(of_files(files))
+    for environment in sorted({*old.fleet.environments(), *new.fleet.environments()}):
+        before, after = (_guardrails(side.fleet, environment) for side in (old, new))
+        if environment in new.fleet.environments():
+            found += loosened(environment, before, after, environment_file(environment))
+    return tuple(sorted(found, key=lambda risk: (-LEVELS.index(risk.level), risk.kind, risk.where, risk.reason)))
+
+
+def _guardrails(fleet: Fleet, environment: str) -> Guardrails | None:
+    """What holds in an environment; None where it is not there, or spoilt, which others tell."""
+    try:
+        return Guarded(fleet.chain(environment)).rules if environment in fleet.environments() else None
+    except InvalidInput:
+        return None
 
 
 @dataclass

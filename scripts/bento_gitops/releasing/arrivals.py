@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from bento_gitops.model.problem import Place, Problem
-from bento_gitops.model.release import BrokenGlass
+from bento_gitops.model.release import BrokenGlass, Release
 
 GATE = "arrival"
 """As `break_glass` in release.yaml names it."""
@@ -58,6 +58,28 @@ def clashes(target: str, before: Served, after: Served, places: Mapping[str, Pla
             _apart(target, name, before, after),
         )
         for name in raised
+    ]
+
+
+def let_go(target: str, before: Release, after: Release, places: Mapping[str, Place]) -> list[Problem]:
+    """A problem for each track whose bundle was held, and is on trial or stable by the very change that lets go of it.
+
+    To hold is somebody's word that it must not come back; who takes that back says so in a change that does nothing else.
+    `places` are the lines of the tracks' bundles after.
+    """
+    held = before.held or {}
+    serving = [name for name in (after.stable, after.candidate) if name is not None]
+    served = {release.bundle for name, release in before.tracks.items() if name in (before.stable, before.candidate)}
+    return [
+        Problem(
+            places[name],
+            f"tracks.{name}.bundle",
+            f"was held until this very change by {held[bundle].by}: {held[bundle].reason}",
+            f"'{bundle}'",
+            f"make two pull requests: `bento-gitops unhold {target} {bundle}` is one of its own, and comes first",
+        )
+        for name in serving
+        if (bundle := after.tracks[name].bundle) in held and bundle not in (after.held or {}) and bundle not in served
     ]
 
 

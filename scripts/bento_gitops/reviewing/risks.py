@@ -553,6 +553,8 @@ _KINDS = (
     "application added",
     "another place",
     "gates broken",
+    "guardrails",
+    "evidence",
     "traffic shift",
     "bundle changed in place",
     "track removed",
