@@ -112,9 +112,21 @@ cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of
 cluster-releases: $(TOOLS) $(SMOKE_NEEDS) ## canary, rollback, abort on the cluster of $$KUBECONFIG, under requests: none is lost (10 minutes)
 	@$(CLUSTER_TEST) tests/cluster/test_releases_live.py
 
+.PHONY: cluster-gateway
+cluster-gateway: $(TOOLS) $(SMOKE_NEEDS) ## who may ask, on the cluster of $$KUBECONFIG: nobody without a token, by any controller (2 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_gateway_live.py
+
 .PHONY: cluster-monitoring
 cluster-monitoring: $(TOOLS) $(SMOKE_NEEDS) ## canary run by what the Prometheus of $$KUBECONFIG measures: a good bundle, a slow one (15 minutes)
 	@$(CLUSTER_TEST) tests/cluster/test_watched_live.py
+
+.PHONY: cluster-operators
+cluster-operators: $(TOOLS) ## asks the API server of $$KUBECONFIG (no pods needed) what operators may change: weights, and nothing else
+	@$(CLUSTER_TEST) tests/cluster/test_operators.py
+
+.PHONY: cluster-platform
+cluster-platform: $(TOOLS) ## both charts with every policy in force on the API server of $$KUBECONFIG (no pods needed; 2 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_platform_live.py
 
 .PHONY: bench
 bench: $(TOOLS) ## times render and validate on 100 made-up applications beside the helm CLI
