@@ -44,7 +44,7 @@ def ready(delivered: Delivered, namespace: str, bundle: str) -> bool:
     return bool(found) and all((one.status.ready_replicas or 0) >= one.spec.replicas for one in found)
 
 
-def annotations(of: Mapping[str, Any] | None) -> dict[str, str]:
+def notes_of(of: Mapping[str, Any] | None) -> dict[str, str]:
     return (of or {}).get("metadata", {}).get("annotations") or {}
 
 
@@ -91,12 +91,12 @@ def test_a_live_shift_holds_against_git_until_it_is_discarded_or_adopted(
     delivered.push("something else", {"README.md": "a fleet\n"})
     delivered.refresh(name)
     delivered.regenerate()
-    delivered.until(lambda: "refresh" not in str(annotations(delivered.application(name))), "Argo CD has looked")
+    delivered.until(lambda: "refresh" not in str(notes_of(delivered.application(name))), "Argo CD has looked")
     time.sleep(10)
     assert delivered.weights(prod, APP) == {"blue": 100, "green": 0}
     application = delivered.application(name)
     assert application and "automated" not in application["spec"]["syncPolicy"], "the set leaves it alone"
-    assert json.loads(annotations(application)[LIVE])["automated"] == {"prune": True, "selfHeal": True}
+    assert json.loads(notes_of(application)[LIVE])["automated"] == {"prune": True, "selfHeal": True}
     (seen,) = json.loads(command("status", target, "--live", "--json"))
     assert seen["live"]["held"]["reason"] == "Git is down" and seen["live"]["argocd"]["sync"] == "OutOfSync"
 
@@ -107,7 +107,7 @@ def test_a_live_shift_holds_against_git_until_it_is_discarded_or_adopted(
     delivered.synced(name)
     custom: Any = client.CustomObjectsApi(delivered.api)
     route = custom.get_namespaced_custom_object("gateway.networking.k8s.io", "v1", namespace, "httproutes", APP)
-    assert LIVE not in annotations(route) and LIVE not in annotations(delivered.application(name))
+    assert LIVE not in notes_of(route) and LIVE not in notes_of(delivered.application(name))
     assert "bento-gitops-live" not in {one["manager"] for one in route["metadata"]["managedFields"]}
 
     command("live", "shift", target, "10", "--reason", "less of it")
