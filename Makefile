@@ -120,6 +120,10 @@ cluster-gateway: $(TOOLS) $(SMOKE_NEEDS) ## who may ask, on the cluster of $$KUB
 cluster-monitoring: $(TOOLS) $(SMOKE_NEEDS) ## canary run by what the Prometheus of $$KUBECONFIG measures: a good bundle, a slow one (15 minutes)
 	@$(CLUSTER_TEST) tests/cluster/test_watched_live.py
 
+.PHONY: cluster-live
+cluster-live: $(TOOLS) $(SMOKE_NEEDS) ## a live shift under requests on the cluster of $$KUBECONFIG, against its Argo CD; discarded, adopted (5 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_live_shift.py
+
 .PHONY: cluster-operators
 cluster-operators: $(TOOLS) ## asks the API server of $$KUBECONFIG (no pods needed) what operators may change: weights, and nothing else
 	@$(CLUSTER_TEST) tests/cluster/test_operators.py
