@@ -55,6 +55,12 @@ def _print(report: Report, *, every_warning: bool) -> None:
     ]
     headings = ["ENVIRONMENT", "APPLICATION", "OBJECTS", "KUBERNETES", "POLICIES", "WARNINGS", "PROBLEMS"]
     console.table(headings, rows, right=["OBJECTS", "POLICIES", "WARNINGS"])
+    if report.platforms:
+        console.table(
+            ["CLUSTER", "OBJECTS", "PROBLEMS"],
+            [[one.cluster, str(one.objects), str(len(one.problems) or "none")] for one in report.platforms],
+            right=["OBJECTS"],
+        )
     for problem in report.problems:
         console.line(str(problem), "red")
     for note in dict.fromkeys(note for one in report.checked for note in one.notes):
@@ -92,6 +98,7 @@ def _as_json(report: Report) -> dict[str, object]:
             }
             for one in report.checked
         ],
+        "clusters": [{"cluster": one.cluster, "objects": one.objects, "problems": len(one.problems)} for one in report.platforms],
         "problems": [
             {
                 "file": problem.place.file,

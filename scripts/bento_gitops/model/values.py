@@ -53,7 +53,7 @@ class Track(Model):
     weight: Weight
     image: Image
     capacity: Capacity | None = None
-    """Of a standby: `cold` runs no pods; `warm` tells policies that `scaling.minReplicas` may be lower than that of other tracks."""
+    """Of a standby: `cold` runs no pods; `warm` tells policies that `scaling.minReplicas` may be below that of other tracks."""
     traced: bool | None = None
     """False: `tracing` is not for this track, because its image lacks the exporter and would not start with it. Absent: it is."""
     components: dict[ServiceName, Component]

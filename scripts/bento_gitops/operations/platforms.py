@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bento_gitops.checking.application import Checker
@@ -21,32 +22,42 @@ GENERATED = (("environments",), ("policies", "local"))
 """What `render` writes; people who write it too would be overruled in silence."""
 
 
-def platform_problems(root: Path, files: Sequence[ClusterFile], checker: Checker) -> dict[str, tuple[int, list[Problem]]]:
-    """By cluster: how many objects bento-platform makes of its values, and what is wrong with them.
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """What bento-platform makes of one cluster's values."""
 
-    `files` are the generated values of clusters, as their sources say them.
-    """
-    return {one.cluster: _of(root, one, checker) for one in files}
+    cluster: str
+    objects: int
+    problems: tuple[Problem, ...]
+    unchecked: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Objects for which there was no schema, by group, version and kind."""
 
 
-def _of(root: Path, generated: ClusterFile, checker: Checker) -> tuple[int, list[Problem]]:
-    path = cluster_values(generated.cluster)
+def platforms(root: Path, files: Sequence[ClusterFile], checker: Checker) -> tuple[Platform, ...]:
+    """What bento-platform makes of each cluster's values; `files` are the generated ones, as their sources say them."""
+    return tuple(_platform(root, one, checker) for one in files)
+
+
+def _platform(root: Path, generated: ClusterFile, checker: Checker) -> Platform:
+    cluster = generated.cluster
+    path = cluster_values(cluster)
     text = (root / path).read_text("utf-8", errors="replace")
     try:
         said = parse(text, path)
     except InvalidInput as error:
-        return 0, list(error.problems)
+        return Platform(cluster, 0, tuple(error.problems))
     if problems := list(_said_twice(said)):
-        return 0, problems
+        return Platform(cluster, 0, tuple(problems))
     values = json.dumps(_laid_over(plain(said), plain(parse(generated.text, generated.path))))
     try:
         documents = helm.template(
             root / PLATFORM, values, RELEASE, helm=binaries.find("helm"), kube_version=VERSIONS[-1], namespace=RELEASE
         )
     except helm.ChartRefused as error:
-        return 0, [_refused(path, text, one) for one in error.refusals]
+        return Platform(cluster, 0, tuple(_refused(path, text, one) for one in error.refusals))
     outcome = checker.check(documents)
-    return len(outcome.objects), [finding.problem(Place(path)) for finding in outcome.findings]
+    problems = tuple(finding.problem(Place(path)) for finding in outcome.findings)
+    return Platform(cluster, len(outcome.objects), problems, outcome.unchecked)
 
 
 def _said_twice(said: MarkedMap) -> Iterator[Problem]:

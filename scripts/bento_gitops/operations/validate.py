@@ -17,8 +17,10 @@ from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
 from bento_gitops.model.problem import Place, Problem
 from bento_gitops.operations.arriving import Arrival, arrival
+from bento_gitops.operations.clusters import cluster_files
 from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.objects import checker
+from bento_gitops.operations.platforms import Platform, platforms
 from bento_gitops.operations.render import render_fleet
 from bento_gitops.operations.rollback_state import problems_of_rollback
 from bento_gitops.operations.verifying import undeclared_paths
@@ -64,15 +66,17 @@ class Report:
     """Of Kubernetes."""
     policies: int = 0
     """How many policies the objects were held to."""
+    platforms: tuple[Platform, ...] = ()
+    """What the clusters get once; looked at where everything is."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        return tuple(sorted(problem for one in self.checked for problem in one.problems))
+        return tuple(sorted(problem for one in (*self.checked, *self.platforms) for problem in one.problems))
 
     @property
     def unchecked(self) -> Mapping[str, int]:
         total: Counter[str] = Counter()
-        for one in self.checked:
+        for one in (*self.checked, *self.platforms):
             total.update(one.unchecked)
         return dict(sorted(total.items()))
 
@@ -117,7 +121,8 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
         _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
         for one in report.checked
     )
-    return replace(report, checked=tuple(checked))
+    of_clusters = () if wanted else platforms(root, cluster_files(fleet), checker(fleet.tree))
+    return replace(report, checked=tuple(checked), platforms=of_clusters)
 
 
 def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival, notes: Sequence[str]) -> Checked:
