@@ -11,6 +11,7 @@ import yaml
 from api_server import ApiServer, until
 
 POLICIES = Path(__file__).resolve().parents[2] / "policies"
+CANARY = "nginx.ingress.kubernetes.io/canary"
 
 
 @pytest.fixture
@@ -112,15 +113,26 @@ def test_our_label_cannot_be_taken_off_to_get_out_of_sight(server: ApiServer) ->
     assert "missing: bento-gitops/application" in _changed(server, path, metadata={"labels": kept})
 
 
-def test_a_route_keeps_its_weights_when_other_things_of_it_change(server: ApiServer) -> None:
-    """Unlike pods a route is judged at every update: what it says is what happens."""
+def test_a_route_or_service_that_was_let_in_before_is_judged_again_with_its_next_change(server: ApiServer) -> None:
+    """Of these what labels and annotations say counts as well: nginx reads its weights there."""
     namespace = server.namespace("routes")
-    route = _resource("route-weights/bad/ingress-canary-fraction.yaml")
-    server.make(server.path(route, namespace), route)
-    _enforced(server, "route-weights", namespace)
-    path = f"{server.path(route, namespace)}/{route['metadata']['name']}"
-    labels = {**route["metadata"]["labels"], "team": "support"}
-    assert "canary-weight as a whole percent" in _changed(server, path, metadata={"labels": labels})
+    for policy, file, change, said in (
+        (
+            "route-weights",
+            "ingress-canary-fraction",
+            {"annotations": {CANARY: "true", f"{CANARY}-weight": "7.5"}},
+            "whole percent",
+        ),
+        ("runners-stay-inside", "node-port", {"annotations": {"team": "support"}}, "is a ClusterIP"),
+        ("runners-stay-inside", "node-port", {"labels": {"bento-gitops/application": "tickets"}}, "is a ClusterIP"),
+    ):
+        found = _resource(f"{policy}/bad/{file}.yaml")
+        path = f"{server.path(found, namespace)}/{found['metadata']['name']}"
+        if server.ask("GET", path).status == 404:
+            server.make(path.rpartition("/")[0], found)
+            _enforced(server, policy, namespace)
+        assert not _changed(server, path)
+        assert said in _changed(server, path, metadata=change)
 
 
 def test_parameters_that_are_empty_limit_nothing_and_parameters_that_are_gone_refuse(server: ApiServer) -> None:
