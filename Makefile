@@ -93,6 +93,7 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 test: $(TOOLS) $(PROMETHEUS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
 	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 0 -s tests/policies/test_verdicts.py
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
 
 .PHONY: format
@@ -103,6 +104,10 @@ format: $(READY) ## formats the code
 .PHONY: generate
 generate: $(READY) ## writes the generated files: JSON Schemas, the chart's schema and table
 	@$(BIN)/bento-gitops schemas generate
+
+.PHONY: parity
+parity: $(TOOLS) ## compares what policies say offline with what the API server of $$KUBECONFIG says, resource by resource
+	@$(CLUSTER_TEST) tests/cluster/test_parity.py tests/cluster/test_policies_at_updates.py
 
 .PHONY: cluster-smoke
 cluster-smoke: $(TOOLS) $(SMOKE_NEEDS) ## installs the example on the cluster of $$KUBECONFIG and classifies tickets through its gateway

@@ -28,8 +28,11 @@ _ZEROS: Mapping[str, Json] = {
     "hostPID": False,
     "initialDelaySeconds": 0,
     "minReadySeconds": 0,
+    "paused": False,
+    "publishNotReadyAddresses": False,
     "readOnly": False,
     "stdin": False,
+    "stdinOnce": False,
     "tty": False,
     "value": "",
 }

@@ -36,7 +36,7 @@ def extension() -> cel.CelExtension:
         [
             _function("isQuantity", (_T.BOOL, [_T.STRING], _is_quantity), member=False),
             _function("quantity", (_QUANTITY, [_T.STRING], _quantity), member=False),
-            _function("sign", (_T.INT, [_QUANTITY], _sign)),
+            _function("sign", (_T.INT, [_QUANTITY], _sign), member=False),
             _function("isInteger", (_T.BOOL, [_QUANTITY], _is_integer)),
             _function("asInteger", (_T.INT, [_QUANTITY], _as_integer)),
             _function("asApproximateFloat", (_T.DOUBLE, [_QUANTITY], _as_float)),
