@@ -167,7 +167,8 @@ class Operator:
         return str(file)
 
     def pods(self, environment: str, track: str) -> dict[str, int]:
-        values = yaml.safe_load((self.clone.root / "environments" / environment / APP / "values.yaml").read_text("utf-8"))
+        text = (self.clone.root / "environments" / environment / APP / "values.yaml").read_text("utf-8")
+        values = yaml.load(text, Loader=yaml.CSafeLoader)
         components: Mapping[str, Any] = values["tracks"][track]["components"]
         return {name: component.get("scaling", {}).get("minReplicas", 1) for name, component in components.items()}
 

@@ -16,10 +16,12 @@ from stories import APP, Operator
 PROGRAM = """
 import sys
 from bento_gitops.cli import context
-from bento_gitops.cli.main import main
-# What the commands import, once for all runs.
+from bento_gitops.cli.main import command, main
+# What the commands import and are made of, once for all runs.
 from bento_gitops.operations import canary_step, carrying_out, deciding, diff, recording, releases, retiring
 from bento_gitops.reviewing import body
+
+command()
 
 
 def run(root, *arguments):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from bento_gitops.cli import (
     bundle,
@@ -77,6 +80,12 @@ app.add_typer(chart.app, name="chart")
 app.add_typer(schemas.app, name="schemas")
 
 
+@functools.cache
+def command() -> Callable[[], object]:
+    """All commands, with what each may be told: made once a process, for that takes longer than many commands do."""
+    return get_command(app)
+
+
 def main() -> None:
     """Runs the command. Exit codes:
 
@@ -85,7 +94,7 @@ def main() -> None:
     # A command keeps the trees that it builds until it ends: looking for garbage among them costs a quarter of its time.
     gc.set_threshold(100_000, 50, 50)
     try:
-        app()
+        command()()
     except InvalidInput as error:
         _fail(error, 1)
     except Refused as error:
