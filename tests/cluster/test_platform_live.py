@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 import yaml
 from bento_gitops.tools import binaries
+from bento_gitops.tools.cluster import Cluster
 from conftest import HOW_TO_GET_ONE, ROOT
+from kubernetes import client, config
 
 Map = dict[str, Any]
 PLATFORM = ROOT / "charts/bento-platform"
@@ -102,6 +104,13 @@ class Place:
             "environments": {"prod": prod},
             "policies": {"breakGlassGroups": [BREAK_GLASS], "local": policies},
             "operators": {"groups": ["c-operators"]},
+            "stepping": {
+                "enabled": True,
+                "suspend": True,
+                "image": IMAGE,
+                "repository": "git@git.example.com:ml/fleet.git",
+                "knownHosts": "git.example.com ssh-ed25519 AAAA",
+            },
             "dashboards": {"boards": dict.fromkeys(("application", "batching", "comparison", "model", "cost"), False)},
         }
 
@@ -267,6 +276,40 @@ def test_a_track_with_weight_cannot_be_deleted(installed: Place) -> None:
 def test_another_namespace_is_nobodys_business(installed: Place) -> None:
     said = installed.kubectl("create", "--namespace", installed.home, "--dry-run=server", "-f", "-", given=by_tag())
     assert "created (server dry run)" in said
+
+
+def test_a_step_may_look_at_its_environment_and_do_nothing_else(installed: Place) -> None:
+    config.load_kube_config(os.environ["KUBECONFIG"])
+    account = client.ApiClient()
+    account.set_default_header("Impersonate-User", f"system:serviceaccount:{installed.home}:bento-step")
+    seen = Cluster(account, "of a step").seen(installed.namespace, "tickets", "gateway")
+    assert (len(seen.deployments), len(seen.routes["HTTPRoute"])) == (4, 1)
+    core = client.CoreV1Api(account)
+    for asked in (
+        lambda: core.list_namespaced_secret(installed.namespace),
+        lambda: core.list_namespaced_secret(installed.home),
+        lambda: core.list_namespaced_service("default"),
+        lambda: client.AppsV1Api(account).delete_namespaced_deployment(
+            "tickets-blue-tickets", installed.namespace, dry_run="All"
+        ),
+    ):
+        with pytest.raises(client.ApiException) as refused:
+            asked()
+        assert refused.value.status == 403
+
+
+def test_the_job_of_a_step_is_one_that_the_strictest_namespace_takes(installed: Place) -> None:
+    job = json.loads(installed.kubectl("get", "cronjob", "bento-step-prod", "--namespace", installed.home, "-o", "json"))
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "step"},
+        "spec": job["spec"]["jobTemplate"]["spec"]["template"]["spec"],
+    }
+    for own in ("serviceAccountName", "serviceAccount"):  # of the platform's namespace
+        pod["spec"].pop(own)
+    said = installed.said_of(pod, *AS_ADMIN, f"--as-group={BREAK_GLASS}")
+    assert "created (server dry run)" in said and "PodSecurity" not in said
 
 
 # Whatever policies refuse, the chart can be upgraded. In this order.
