@@ -66,7 +66,7 @@ class ApiServer:
             status, data, said = error.status, error.body, error.headers
         told = said.getlist("Warning") if said else []
         found = [match for text in _separate(told) if (match := _WARNING.fullmatch(text))]
-        return Answer(status or 0, json.loads(data or "{}"), [(match["policy"], _plain(match["said"])) for match in found])
+        return Answer(status or 0, _json(data or "{}"), [(match["policy"], _plain(match["said"])) for match in found])
 
     def make(self, path: str, body: Any) -> Any:
         answer = self.ask("POST", path, body)
@@ -153,6 +153,14 @@ class ApiServer:
             metadata: Any = body["metadata"]
             return self.ask("DELETE", f"{path}/{metadata['name']}?dryRun=All")
         return self.ask("POST", f"{path}?dryRun=All", body)
+
+
+def _json(text: str | bytes) -> Any:
+    """An answer's body; of a path that the server does not have it is a line of text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"message": str(text)}
 
 
 def until(holds: Callable[[], bool], what: str) -> None:
