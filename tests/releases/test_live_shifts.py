@@ -427,6 +427,22 @@ def test_discard_of_nothing_changes_nothing(olivia: Operator, cluster: Live) -> 
     assert cluster.changes == []
 
 
+def test_discard_switches_on_what_somebody_switched_off_in_argo_cd_itself(olivia: Operator, cluster: Live) -> None:
+    application = cluster.one("applications", ARGO)
+    application["spec"]["syncPolicy"]["automated"] = {"enabled": False, "prune": True, "selfHeal": True}
+    assert f"automatic sync of {ARGO} is off, and no live shift says why" in olivia.run("status", PROD, "--live").out
+    said = olivia.run("live", "discard", PROD).everything
+    assert f"automatic sync of {ARGO} is on" in said and "was off, and not by a live shift" in said
+    assert automated(cluster) == {"prune": True, "selfHeal": True}
+
+
+def test_an_application_that_is_synced_by_hand_and_of_no_set_is_left_alone(olivia: Operator, cluster: Live) -> None:
+    application = cluster.one("applications", ARGO)
+    del application["spec"]["syncPolicy"]["automated"], application["metadata"]["labels"]
+    assert "no set made it, so it is left as it is" in olivia.run("live", "discard", PROD).err
+    assert cluster.changes == []
+
+
 def test_an_annotation_that_somebody_wrote_by_hand_is_shown_and_discarded(olivia: Operator, cluster: Live) -> None:
     application = cluster.one("applications", ARGO)
     application["metadata"]["annotations"] = {NOTE: "because\u001b[2J"}

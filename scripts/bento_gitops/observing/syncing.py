@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bento_gitops.checking.objects import Map, as_map, as_text, get, maps
 from bento_gitops.observing.held import LIVE, Held, held_in
+from bento_gitops.observing.live import APPLICATION
 
 APPLICATIONS = ("argoproj.io", "v1alpha1", "applications")
 """Group, version and plural."""
@@ -31,6 +32,8 @@ class Syncing:
     busy: bool
     """A sync is under way, or asked for."""
     held: Held | None
+    ours: bool
+    """It is one of the chart's set, which makes none without automatic sync, and does not mend that either."""
     errors: tuple[str, ...]
 
     @property
@@ -55,6 +58,7 @@ def syncing(application: Map) -> Syncing:
         automated=automated if isinstance(automated, dict) else None,
         busy=bool(get(application, "operation")) or phase in ("Running", "Terminating"),
         held=held_in(application),
+        ours=bool(as_text(as_map(get(application, "metadata", "labels")).get(APPLICATION))),
         errors=tuple(
             as_text(one.get("message")) for one in maps(get(status, "conditions")) if as_text(one.get("type")).endswith("Error")
         ),
@@ -66,14 +70,17 @@ def switched_off(held: Held) -> Map:
     return {"metadata": {"annotations": {LIVE: held.on_application()}}, "spec": {"syncPolicy": {"automated": None}}}
 
 
-def switched_on(held: Held) -> Map:
-    """The patch that gives automatic sync back as it was, and has Argo CD look at Git now."""
+def switched_on(held: Held | None) -> Map:
+    """The patch that gives automatic sync back as it was, and has Argo CD look at Git now.
+
+    Where nobody wrote down how it was: as the chart's ApplicationSet makes its Applications.
+    """
     annotations: Map = {LIVE: None, REFRESH: "normal"}
     patch: Map = {"metadata": {"annotations": annotations}}
-    if held.readable and held.automated is None:
+    if held is not None and held.readable and held.automated is None:
         return patch  # it was synced by hand before, and is again
-    # Of an annotation that nobody can read: as the chart's ApplicationSet makes its Applications.
-    automated: Map = dict(held.automated) if held.automated is not None else {"prune": True, "selfHeal": True}
+    known = held.automated if held is not None else None
+    automated: Map = dict(known) if known is not None else {"enabled": None, "prune": True, "selfHeal": True}
     return {**patch, "spec": {"syncPolicy": {"automated": automated}}}
 
 

@@ -376,8 +376,7 @@ def discard(tree: Tree, request: Request, reach: Reach, *, dry_run: bool = False
     before, held = scene.weights, scene.holding()
     in_git = _positive(weights(scene.release))
     if held is None:
-        notes = _left_alone(scene)
-        return Outcome(scene.target, "no live shift holds it", before, before, (), tuple(notes))
+        return _without_a_shift(scene, dry_run=dry_run)
     alone = scene.application is None
     says = f"what Git says goes on: {told(in_git)}"
     if dry_run:
@@ -395,10 +394,19 @@ def discard(tree: Tree, request: Request, reach: Reach, *, dry_run: bool = False
     return Outcome(scene.target, says, before, in_git if alone else before, tuple(done), tuple(notes), held)
 
 
-def _left_alone(scene: Scene) -> list[str]:
-    if scene.synced is not None and not scene.synced.automatic:
-        return [f"automatic sync of {scene.argo_name} is off, but no live shift switched it off: it is left as it is"]
-    return []
+def _without_a_shift(scene: Scene, *, dry_run: bool) -> Outcome:
+    """Sync that somebody switched off in Argo CD itself goes on too, where the chart's set would have it on."""
+    live, synced = scene.weights, scene.synced
+    says = "no live shift holds it"
+    if synced is None or synced.automatic:
+        return Outcome(scene.target, says, live, live, ())
+    off = f"automatic sync of {scene.argo_name} was off, and not by a live shift"
+    if not synced.ours:
+        return Outcome(scene.target, says, live, live, (), (f"{off}: no set made it, so it is left as it is",))
+    if dry_run:
+        return Outcome(scene.target, says, live, live, (), (off,))
+    _patched_application(scene, lambda _: switched_on(None))
+    return Outcome(scene.target, says, live, live, (f"automatic sync of {scene.argo_name} is on",), (off,))
 
 
 def _put_back(scene: Scene, wanted: Mapping[str, int]) -> Reroute:
