@@ -19,10 +19,17 @@ from bento_gitops.reviewing.values import Stated, ValueChange
 from bento_gitops.reviewing.watching import RULES, is_rule, settings_behind
 
 _ROUTES = r"HTTPRoute|GRPCRoute|Ingress|IngressRoute|TraefikService|Middleware|VirtualService|DestinationRule|Service"
+_ASKING = r"forwardAuth|auth-url|auth-response-headers|extensionRef"
 _TABLE: tuple[tuple[str, str, str], ...] = (
     (r".*", r"(^|\.)labels(\.|$)|^bundle label$|[sS]elector", r"labels\.|tracks\.\w+\.bundle$"),
     (_ROUTES, r"weight|backendRefs|services\[|route\[|canary|mirror|rules|spec\.selector", r"tracks\.\w+\.weight$|stable$"),
-    (_ROUTES, r".*", r"routing|tracks\.\w+\.bundle$|services\..*\.route$|mode$"),
+    (
+        _ROUTES,
+        rf"^(?!.*({_ASKING})).*",
+        r"routing\.(?!auth\.)|routing\.auth\.require$|tracks\.\w+\.bundle$|services\..*\.route$|mode$",
+    ),
+    (_ROUTES, _ASKING, r"^routing\.(auth\.|controller$)"),
+    (r"AuthorizationPolicy", r".*", r"^routing\.(auth\.|proxy|hostnames|controller$)"),
     (r".*", r"minReplicas|maxReplicas|replicas|metrics|behavior", r"\.scaling\.|\.ready_for$|\.capacity$"),
     (r".*", r"\.env\[", r"\.envs\.|\.batching\.|\.workers$|\.gpu$|^tracing\.endpoint$|\.traced$"),
     (r".*", r"\.envFrom", r"\.secrets$"),

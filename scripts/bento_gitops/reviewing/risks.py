@@ -11,6 +11,7 @@ from typing import Literal
 from bento_gitops.layers.constraints import cores, size
 from bento_gitops.layers.merging import ResolvedMap, leaves_of, value_at
 from bento_gitops.layers.overriding import fragments
+from bento_gitops.reviewing.admitting import admissions
 from bento_gitops.reviewing.behind import said_at
 from bento_gitops.reviewing.comparing import Comparison, Side
 from bento_gitops.reviewing.objects import Manifest, policy_peers, shown
@@ -356,6 +357,7 @@ _EXPOSED: tuple[tuple[re.Pattern[str], Level, str], ...] = (
     (re.compile(r"routing\.controller$"), "high", "what routes requests"),
     (re.compile(r"routing\.(tls|headers|rules|mirror)(\.|$)"), "medium", "routes"),
     (re.compile(r"routing\.closed$"), "high", "routes"),
+    (re.compile(r"routing\.max_body$"), "medium", "the largest body that is let in"),
     (re.compile(r"\.(route|task)$"), "medium", _PATH),
     (re.compile(r"\.egress(\.|$)"), "high", "where a component may call"),
     (re.compile(r"\.secrets$"), "medium", "Secrets that a component reads"),
@@ -376,6 +378,11 @@ _HARDENING_WHY = (
 )
 _HARDENING = re.compile("|".join(pattern for pattern, _ in _HARDENING_WHY))
 _POWERFUL = ("ServiceAccount", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "Secret", "ExternalSecret")
+
+
+def authentication(comparison: Comparison) -> Iterator[Risk]:
+    for found in admissions(comparison):
+        yield Risk(found.level, "authentication", found.reason, found.where)
 
 
 def security_of_values(comparison: Comparison) -> Iterator[Risk]:
@@ -537,6 +544,7 @@ RULES: tuple[Rule, ...] = (
     tracks,
     capacity,
     placement,
+    authentication,
     security_of_values,
     security_of_new_tracks,
     security_of_objects,
@@ -558,6 +566,7 @@ _KINDS = (
     "traffic shift",
     "bundle changed in place",
     "track removed",
+    "authentication",
     "access",
     "watching",
     "capacity down",
