@@ -7,6 +7,7 @@ Call: include "bento-platform.checks" $ , by templates/environments/namespace.ya
 {{- include "bento-platform.checkEnvironments" $found -}}
 {{- include "bento-platform.checkPolicies" $found -}}
 {{- include "bento-platform.checkOperators" $found -}}
+{{- include "bento-platform.checkArgocd" $found -}}
 {{- include "bento-platform.checkGateway" $found -}}
 {{- include "bento-platform.checkStepping" $found -}}
 {{- if $found.wrong -}}
