@@ -129,6 +129,10 @@ cluster-monitoring: $(TOOLS) $(SMOKE_NEEDS) ## canary run by what the Prometheus
 cluster-live: $(TOOLS) $(SMOKE_NEEDS) ## a live shift under requests on the cluster of $$KUBECONFIG, against its Argo CD; discarded, adopted (5 minutes)
 	@$(CLUSTER_TEST) tests/cluster/test_live_shift.py
 
+.PHONY: cluster-argocd
+cluster-argocd: $(TOOLS) $(SMOKE_NEEDS) ## project and applications on the Argo CD of $$KUBECONFIG: synced, rolled back, held, healed (5 minutes)
+	@$(CLUSTER_TEST) tests/cluster/test_argocd.py
+
 .PHONY: cluster-operators
 cluster-operators: $(TOOLS) ## asks the API server of $$KUBECONFIG (no pods needed) what operators may change: weights, and nothing else
 	@$(CLUSTER_TEST) tests/cluster/test_operators.py

@@ -23,7 +23,8 @@ and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=
 GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000,
 CONTROLLERS="gateway nginx traefik" (which of them the same pods and address serve), INGRESS_CLASS=nginx,
 PROMETHEUS_URL=http://127.0.0.1:30090, PROMETHEUS_NAMESPACE=monitoring and PROMETHEUS_POD_LABEL=prometheus=prometheus (what
-takes every ServiceMonitor and PrometheusRule), and NETWORK_POLICY=enforced if the cluster enforces network policies"""
+takes every ServiceMonitor and PrometheusRule), NETWORK_POLICY=enforced if the cluster enforces network policies, and
+ARGOCD_NAMESPACE=argocd (its repository server has to be able to read file:// of the folder of pytest's --basetemp)"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Settings:
     prometheus_namespace: str
     prometheus_pod_label: tuple[str, str]
     enforces_network_policies: bool
+    argocd_namespace: str
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +65,7 @@ def settings() -> Settings:
         prometheus_namespace=os.environ.get("PROMETHEUS_NAMESPACE", "monitoring"),
         prometheus_pod_label=(its_key, its_value),
         enforces_network_policies=os.environ.get("NETWORK_POLICY") == "enforced",
+        argocd_namespace=os.environ.get("ARGOCD_NAMESPACE", "argocd"),
     )
 
 
