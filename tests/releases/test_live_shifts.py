@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ ARGO = f"prod.{APP}"
 ROUTE = f"httproutes/{APP}"
 APPLICATION = f"applications/{ARGO}"
 NOTE = "bento-gitops/live"
+POLICIES = Path(__file__).parents[2] / "policies"
 
 
 @pytest.fixture
@@ -599,3 +601,17 @@ def test_a_cluster_that_does_not_answer_is_told_and_the_others_are_shown(olivia:
 def test_an_application_that_is_not_there_is_a_difference(olivia: Operator, cluster: Live) -> None:
     cluster.lists["deployments"] = []
     assert f"there is no Deployment of {APP}" in olivia.run("status", PROD, "--live", "--check", code=3).out
+
+
+def test_status_live_counts_what_policies_say_of_what_runs(olivia: Operator, cluster: Live) -> None:
+    assert json.loads(olivia.run("status", PROD, "--live", "--json").out)[0]["live"]["findings"] is None, "there is no policy"
+    shutil.copytree(POLICIES / "image-by-digest", olivia.clone.root / "policies" / "image-by-digest")
+    shutil.copytree(POLICIES / "operators-shift-weights-only", olivia.clone.root / "policies" / "operators-shift-weights-only")
+    by_digest = f"registry.example.com/ml/tickets@sha256:{'1' * 64}"
+    for one in cluster.lists["deployments"]:
+        one["spec"]["template"]["spec"] = {"containers": [{"name": "main", "image": by_digest}]}
+    assert json.loads(olivia.run("status", PROD, "--live", "--json").out)[0]["live"]["findings"] == []
+    cluster.lists["deployments"][0]["spec"]["template"]["spec"]["containers"][0]["image"] = "docker.io/somebody/else:latest"
+    (document,) = json.loads(olivia.run("status", PROD, "--live", "--json").out)
+    assert {one["policy"] for one in document["live"]["findings"]} == {"image-by-digest"}
+    assert f"{PROD}: policy image-by-digest: " in olivia.run("status", PROD, "--live").out
