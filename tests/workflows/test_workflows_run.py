@@ -199,6 +199,9 @@ def test_a_command_with_something_hidden_in_it_fails_the_audit(runner: Runner, o
     _command(olivia, "canary", "pause", f"prod/{APP}", "--reason", "why", push=False)
     olivia.put(VALUES, (olivia.text(VALUES) or "").replace("weight: 90", "weight: 91"))
     olivia.put("charts/bento-serving/templates/more.yaml", "{}\n")
+    others = [f"clusters/prod-cluster/{name}.yaml" for name in ("environments", "values")]
+    for path in others:
+        olivia.put(path, "operators: {groups: [everybody]}\n")
     release = olivia.text(RELEASE) or ""
     olivia.put(RELEASE, release.replace("weight: 90", "weight: 95").replace("weight: 10,", "weight: 5,"))
     olivia.git("add", "--all")
@@ -206,7 +209,8 @@ def test_a_command_with_something_hidden_in_it_fails_the_audit(runner: Runner, o
     olivia.git("push", "--quiet")
     code, out = _audit(runner, before)
     assert code == 4
-    assert "charts/bento-serving/templates/more.yaml: is nothing that `pause` of prod/support-tickets writes" in out
+    for path in ("charts/bento-serving/templates/more.yaml", *others):
+        assert f"{path}: is nothing that `pause` of prod/support-tickets writes" in out
     assert f"{VALUES}: is not what its sources say in this commit" in out
     assert f"{RELEASE}: says other weights than the commit's own words, blue=90 green=10 (found blue=95 green=5)" in out
 
