@@ -23,6 +23,20 @@ settings.load_profile("steady")
 # Stories have a time of their own, and push at it; also from processes that tests start.
 os.environ[TESTING] = "1"
 
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The attacks that were carried out, which rule saw each, and what it took; however many processes did it."""
+    rows = sorted(
+        str(value)
+        for report in terminalreporter.getreports("passed")
+        for name, value in report.user_properties
+        if name == "attack"
+    )
+    if rows:
+        terminalreporter.section(f"{len(rows)} attacks, each seen by its rule (attack | rule | seen by)")
+        terminalreporter.write_line("\n".join(rows))
+
+
 FLEET = Path(__file__).parent / "fleet"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -39,7 +40,11 @@ def render_objects(
     """What the chart of each application (by the same keys) makes of its values.
 
     One umbrella holds one chart: two versions of it share the names of their templates, and Helm takes the last without a word.
+    Raises InvalidInput for a chart with symbolic links: Helm follows them, and a template can print any file of this machine.
     """
+    linked = [problem for chart in sorted(set(charts.values())) for problem in _links(chart)]
+    if linked:
+        raise InvalidInput(linked)
     done: dict[str, Sequence[Document]] = {}
     refusals: dict[str, Sequence[helm.Refusal]] = {}
     for chart in sorted({charts[key] for key in values}):
@@ -48,6 +53,18 @@ def render_objects(
         done.update(rendering.documents)
         refusals.update(rendering.refusals)
     return helm.Rendering(done, refusals)
+
+
+def _links(chart: Path) -> Iterator[Problem]:
+    parts = chart.parts
+    # As people know it: from the repository's root, wherever that is.
+    known = Path(*parts[len(parts) - 1 - parts[::-1].index("charts") :]) if "charts" in parts else Path(chart.name)
+    for at, folders, files in os.walk(chart):
+        for name in (*folders, *files):
+            path = Path(at, name)
+            if path.is_symlink():
+                wrong, todo = "a chart has no symbolic links: Helm would read what they lead to", "put the file itself here"
+                yield Problem(Place((known / path.relative_to(chart)).as_posix()), "", wrong, "", todo)
 
 
 def refused(application: str, values: str, refusals: Sequence[helm.Refusal]) -> Iterator[Problem]:
