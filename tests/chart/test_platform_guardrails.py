@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -271,3 +272,22 @@ STEPPING: Map = {
     "repository": "git@git.example.com:ml/fleet.git",
     "knownHosts": "git.example.com ssh-ed25519 AAAA",
 }
+
+
+def test_the_notes_say_what_refuses_what_warns_and_whom_nothing_stops(helm: Path) -> None:
+    def notes(name: str) -> str:
+        values = (CHART / "ci" / f"{name}-values.yaml").read_text()
+        install = said(helm, CHART, values, "--namespace", "bento-platform", verb=("install", "--dry-run=client", "platform"))
+        return install[install.index("NOTES:") :]
+
+    full = notes("full")
+    prod = full[full.index("prod, in the namespace tickets-prod") :]
+    refused, warned = (re.search(rf"{word}: +(.+)", prod) for word in ("refuse", "warn only"))
+    assert refused and refused[1] == "image-by-digest, operators-shift-weights-only, team-label"
+    assert warned and "probes" in warned[1] and "weighted-track-stays" in warned[1]
+    dev = full[full.index("dev, in the namespace tickets-dev") : full.index("prod, in the namespace")]
+    assert "weighted-track-stays" not in dev, "no route there has weights"
+    assert "Whom no policy looks at: oidc:on-call, Platform Team." in full
+    assert "Whom no policy looks at: nobody." in notes("bare")
+    assert "kubectl -n bento-platform create job --from=cronjob/bento-step-prod step-now" in full
+    assert "there are no environments (-f clusters/<cluster>/environments.yaml)" in notes("defaults")
