@@ -23,6 +23,9 @@ ROLE = "bento-gitops/role"
 APPLICATION = "bento-gitops/application"
 """The label of pods that says whose they are; a policy that names another application's pods is not looked at here."""
 
+TRACK = "bento-gitops/track"
+"""The label of pods that says which track they are of."""
+
 _LONGEST = 63
 _SCALED = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 
@@ -278,27 +281,70 @@ def _container_ports(pod: Pod) -> tuple[set[str], set[int]]:
 
 def _dependencies_exist(app: Application) -> Iterator[Finding]:
     """BentoML runs a dependency inside the caller, silently, where it is not told its address; a wrong one fails each request."""
+    for pod, at, value in _dependencies(app):
+        address = _DEPENDENCY.fullmatch(value)
+        if not address:
+            todo = "write NAME=http://<service>:<port>"
+            yield finding(pod.owner, at, "is no address of a dependency", found=repr(value), todo=todo)
+            continue
+        host, port = address["host"].split(".")[0], int(address["port"] or 80)
+        service = app.services.get(host)
+        if not service:
+            todo = did_you_mean(host, app.services)
+            yield finding(pod.owner, at, "no such Service among the objects", found=repr(host), todo=todo)
+        elif port not in _service_ports(service):
+            found, known = str(port), ", ".join(map(str, sorted(_service_ports(service))))
+            yield finding(pod.owner, at, f"{service.identity} has no such port", found=found, todo=f"use one of: {known}")
+
+
+def _dependencies(app: Application) -> Iterator[tuple[Pod, str, str]]:
+    """What each --depends of a pod says, and where."""
     for pod in app.pods:
         for pointer, container in pod.containers():
             arguments = [as_text(argument) for argument in as_list(container.get("args"))]
             for index, argument in enumerate(arguments):
-                if argument != "--depends":
-                    continue
-                value = arguments[index + 1] if index + 1 < len(arguments) else ""
-                at = f"{pointer}.args[{index + 1}]"
-                address = _DEPENDENCY.fullmatch(value)
-                if not address:
-                    todo = "write NAME=http://<service>:<port>"
-                    yield finding(pod.owner, at, "is no address of a dependency", found=repr(value), todo=todo)
-                    continue
-                host, port = address["host"].split(".")[0], int(address["port"] or 80)
-                service = app.services.get(host)
-                if not service:
-                    todo = did_you_mean(host, app.services)
-                    yield finding(pod.owner, at, "no such Service among the objects", found=repr(host), todo=todo)
-                elif port not in _service_ports(service):
-                    found, known = str(port), ", ".join(map(str, sorted(_service_ports(service))))
-                    yield finding(pod.owner, at, f"{service.identity} has no such port", found=found, todo=f"use one of: {known}")
+                if argument == "--depends":
+                    value = arguments[index + 1] if index + 1 < len(arguments) else ""
+                    yield pod, f"{pointer}.args[{index + 1}]", value
+
+
+def _tracks_ask_themselves_alone(app: Application) -> Iterator[Finding]:
+    """A track is one bundle in lock step: its api with another bundle's runners is what nobody tested."""
+    for pod, at, value in _dependencies(app):
+        address, own = _DEPENDENCY.fullmatch(value), pod.labels.get(TRACK)
+        service = app.services.get(address["host"].split(".")[0]) if address else None
+        if own is None or service is None:
+            continue
+        answering = app.selected(labels_of(service.get("spec", "selector")))
+        others = sorted({track for one in answering if (track := one.labels.get(TRACK)) not in (own, None)})
+        if others:
+            wrong = f"{service.identity} leads to another track than {own}"
+            yield finding(pod.owner, at, wrong, found=", ".join(others), todo=f"name the Service of track {own}")
+
+
+def _live_tracks_have_pods(app: Application) -> Iterator[Finding]:
+    """A track that a route gives weight to, and one component of which has no pods: each of its requests fails."""
+    scaled = {as_text(item.get("spec", "scaleTargetRef", "name")) for item in app.of("HorizontalPodAutoscaler", "ScaledObject")}
+    for route, track, weight in _live_tracks(app):
+        for pod in app.pods:
+            without = pod.owner.get("spec", "replicas") == 0 and pod.owner.name not in scaled
+            if without and pod.labels.get(TRACK) == track:
+                wrong = f"has no pods, and {route.identity} gives its track {weight} % of the requests"
+                yield finding(pod.owner, "spec.replicas", wrong, found="0", todo="take the weight from the track first")
+
+
+def _live_tracks(app: Application) -> Iterator[tuple[Object, str, int]]:
+    """The tracks that an HTTPRoute gives weight to, beside others."""
+    seen: set[tuple[str, str]] = set()
+    for route in app.of("HTTPRoute"):
+        for rule in maps(route.get("spec", "rules")):
+            backends = maps(rule.get("backendRefs"))
+            for backend in backends if len(backends) > 1 else ():
+                service, weight = app.services.get(as_text(backend.get("name"))), backend.get("weight", 1)
+                track = labels_of(service.get("spec", "selector")).get(TRACK) if service else None
+                if track and isinstance(weight, int) and weight > 0 and (route.name, track) not in seen:
+                    seen.add((route.name, track))
+                    yield route, track, weight
 
 
 _DEPENDENCY = re.compile(r"[^=]+=https?://(?P<host>[^:/]+)(?::(?P<port>[0-9]+))?/?")
@@ -546,6 +592,8 @@ CHECKS: Mapping[str, Check] = _named(
         _services_select_pods,
         _service_target_ports_exist,
         _dependencies_exist,
+        _tracks_ask_themselves_alone,
+        _live_tracks_have_pods,
         _route_paths_are_valid,
         _routes_lead_to_services,
         _routes_find_what_they_name,
