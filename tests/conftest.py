@@ -14,7 +14,10 @@ from bento_gitops.operations.explain import Explanation, explain
 from bento_gitops.operations.render import Rendered, render, render_one, write
 from bento_gitops.repository.files import WorkingTree
 from bento_gitops.repository.fleet import Fleet
+from helm_renders import fresh_renders, remembered_renders
 from hypothesis import settings
+
+__all__ = ["fresh_renders", "remembered_renders"]
 
 # The same examples on every run: a property that fails does so for everyone, and nothing is kept between runs.
 settings.register_profile("steady", derandomize=True, database=None, deadline=None, max_examples=100)

@@ -37,7 +37,7 @@ def marked(path: Path, name: str, refusing: bool, without: set[str]) -> tuple[st
 
 
 def reached(helm: Path, folder: Path, chart: Path, values: list[str], *, refusing: bool) -> tuple[set[str], set[str]]:
-    """The branches of the templates that refuse values (or the others), and those of them that a render of some values entered."""
+    """The branches of the templates that refuse values (or the others), and those of them that renders of the values entered."""
     copy = folder / chart.name
     shutil.copytree(chart, copy)
     every = write_marked(chart, copy, refusing, set())

@@ -17,6 +17,7 @@ CHART = Path(__file__).parent / "chart"
 KUBE = "1.34"
 WORDS = 'words: {A: "yes", B: "on", C: "010", D: "1:30", E: "1e3", "N": "", Q: "line\\nline2"}\n'
 HELMS = ["helm", "helm-3.19"]
+pytestmark = pytest.mark.usefixtures("fresh_renders")
 
 
 def rendered(values: dict[str, str], program: str = "helm", **options: int) -> helm.Rendering:
