@@ -36,6 +36,8 @@ class Component:
     """That requests asked for by header."""
     at: list[float] = field(default_factory=list[float])
     """When each request arrived, probes aside."""
+    key: str | None = None
+    """Who does not send it as x-api-key is not answered, probes aside."""
     calls: dict[str, str] = field(default_factory=dict[str, str])
     """By runner, the address that is asked; a runner that is not here runs in this process."""
 
@@ -55,6 +57,9 @@ class Component:
         if request.path == "/readyz":
             self.asked[request.path, self.ready] += 1
             return web.Response(status=self.ready)
+        if self.key is not None and request.headers.get("x-api-key") != self.key:
+            self.asked[request.path, 401] += 1
+            return web.json_response({"error": "no key"}, status=401)
         self.at.append(time.monotonic())
         self.tracks.add(request.headers.get("x-bento-track"))
         await asyncio.sleep(self.seconds)

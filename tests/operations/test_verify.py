@@ -388,3 +388,41 @@ def test_a_run_is_no_evidence_for_values_that_came_while_it_asked(checked, green
     checked.put(config, checked.text(config).replace("timeout: 15", "timeout: 16"))
     with pytest.raises(Refused, match="its values, chart or cluster are others in Git than when it was asked"):
         require_evidence(WorkingTree(checked.root), asked, done)
+
+
+def test_a_key_is_sent_from_the_environment_and_told_to_nobody(
+    checked, green: Track, blue: Track, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    green[API].key = blue[API].key = "a-key-of-sixteen-signs"
+    assert "401" in failed(checked, *green.urls, *blue.as_stable)["answer/refund"]
+    monkeypatch.setenv("KEY_OF_TESTS", "a-key-of-sixteen-signs\n")
+    ran = verify(checked, *green.urls, *blue.as_stable, "--key", "X-Api-Key=KEY_OF_TESTS")
+    assert "sixteen" not in ran.stdout + ran.stderr
+
+
+def test_a_check_that_says_a_key_itself_asks_with_that_one(checked, green: Track, monkeypatch: pytest.MonkeyPatch) -> None:
+    green[API].key = "a-key-of-sixteen-signs"
+    refused = (
+        "  stranger: {request: {method: POST, path: /classify_ticket, headers: {X-API-KEY: guessed}}, expect: {status: 401}}\n"
+    )
+    checked.put("checks/tickets.yaml", checked.text("checks/tickets.yaml") + refused)
+    monkeypatch.setenv("KEY_OF_TESTS", "a-key-of-sixteen-signs")
+    found = outcomes(checked, *green.urls, "--key", "x-api-key=KEY_OF_TESTS")
+    assert found["answer/stranger"][0] == found["answer/refund"][0] == "passed"
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("x-api-key", "write HEADER=VARIABLE, like x-api-key=API_KEY (found 'x-api-key')"),
+        ("x-api-key=NO_SUCH_VARIABLE", "there is no NO_SUCH_VARIABLE in the environment"),
+        ("x api=HOME", "write HEADER=VARIABLE"),
+        ("x-api-key=TWO_LINES", "the value of TWO_LINES is no header's: one line of ASCII"),
+    ],
+)
+def test_a_key_that_cannot_be_sent_is_refused_before_anything_is_asked(
+    checked, green: Track, monkeypatch: pytest.MonkeyPatch, key: str, words: str
+) -> None:
+    monkeypatch.setenv("TWO_LINES", "one\r\nx-evil: two")
+    ran = verify(checked, *green.urls, "--key", key, code=2)
+    assert words in unboxed(ran.stderr) and green.requests() == 0

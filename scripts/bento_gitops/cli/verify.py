@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from bento_gitops.observing.replay import Latency
     from bento_gitops.operations.deciding import Decision, Request
     from bento_gitops.operations.replaying import Replayed
-    from bento_gitops.operations.verifying import Run
+    from bento_gitops.operations.verifying import Run, Ways
     from bento_gitops.repository.files import Tree
 
 _MARKS = {"passed": "pass", "failed": "FAIL", "not looked": "not looked"}
@@ -27,6 +27,14 @@ Track = Annotated[str | None, typer.Option(help="Without it the candidate, else 
 Url = Annotated[
     list[str] | None,
     typer.Option(metavar="[SERVICE=]URL", help="Where the api answers, or another component; without any: through kubectl."),
+]
+Key = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key",
+        metavar="HEADER=VARIABLE",
+        help="A header of every request to the api, with its value from this environment variable: an API key, a token.",
+    ),
 ]
 StableUrl = Annotated[list[str] | None, typer.Option(metavar="URL", help="Where the stable track's api answers; with --url.")]
 
@@ -38,6 +46,7 @@ def verify(
     track: Track = None,
     url: Url = None,
     stable_url: StableUrl = None,
+    key: Key = None,
     times: Annotated[
         int, typer.Option(min=1, max=50, help="How often each check asks; the first time warms up and is not timed.")
     ] = 4,
@@ -49,7 +58,13 @@ def verify(
 
     With --observation and no --url nothing is asked: it says what the observation shows.
     """
-    run = None if options.observation is not None and not url else _run(target, track, url, stable_url, times, options)
+    from bento_gitops.operations.verifying import Ways
+
+    run = (
+        None
+        if options.observation is not None and not url
+        else _run(target, track, Ways(url or (), stable_url or (), options.context, _keys(key)), times, options)
+    )
     if run is not None:
         if junit is not None:
             _write_junit(junit, run)
@@ -79,14 +94,32 @@ def verify(
         raise typer.Exit(4)
 
 
-def _run(
-    target: str, track: str | None, url: list[str] | None, stable_url: list[str] | None, times: int, options: Options
-) -> Run:
+def _keys(said: list[str] | None) -> dict[str, str]:
+    """Headers whose values are in the environment: on a command line everybody on the machine reads them."""
+    import os
+    import re
+
+    found: dict[str, str] = {}
+    for one in said or ():
+        header, equals, variable = one.partition("=")
+        if not (equals and re.fullmatch(r"[A-Za-z0-9-]+", header) and variable):
+            raise typer.BadParameter(f"write HEADER=VARIABLE, like x-api-key=API_KEY (found '{header}')", param_hint="--key")
+        value = os.environ.get(variable, "")
+        if not value.strip():
+            wrong = f"there is no {variable} in the environment; export it (its value, not the value here)"
+            raise typer.BadParameter(wrong, param_hint="--key")
+        if not value.strip().isprintable() or not value.isascii():
+            raise typer.BadParameter(f"the value of {variable} is no header's: one line of ASCII", param_hint="--key")
+        found[header] = value.strip()
+    return found
+
+
+def _run(target: str, track: str | None, ways: Ways, times: int, options: Options) -> Run:
     from dataclasses import replace
 
     from bento_gitops.operations.deciding import opened
     from bento_gitops.operations.observe import Eyes, require_cluster
-    from bento_gitops.operations.verifying import Ways, run
+    from bento_gitops.operations.verifying import run
 
     # What is observed now is looked at when the change is decided; the run needs none of it.
     request = replace(options.request(target), observation=None)
@@ -95,7 +128,7 @@ def _run(
         # What cannot be looked at is told before minutes of requests; the change looks anew.
         require_cluster(opened(tree, request), Eyes(options.context, options.prometheus, request.by))
     with _usage():
-        return run(tree, request, track, Ways(url or (), stable_url or (), options.context), times=times)
+        return run(tree, request, track, ways, times=times)
 
 
 @contextmanager
@@ -165,6 +198,7 @@ def replay(
     track: Track = None,
     url: Url = None,
     stable_url: StableUrl = None,
+    key: Key = None,
     kubernetes: Annotated[str | None, typer.Option("--context", help="The kubeconfig's; without it the current one.")] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="How far two numbers may be apart and still be the same.")] = 0,
     ignore: Annotated[
@@ -188,7 +222,7 @@ def replay(
     requests = requests_in(file)
     request = Request(target.strip("/"), datetime.now(UTC), who())
     compared = Comparison(tolerance, tuple(ignore or ()))
-    ways = Ways(url or (), stable_url or (), kubernetes)
+    ways = Ways(url or (), stable_url or (), kubernetes, _keys(key))
     pace = Pace(rate, seconds)
     with _usage():
         replayed = replay(WorkingTree(context.root), request, requests, track, ways, pace, compared, _progress(quiet=as_json))

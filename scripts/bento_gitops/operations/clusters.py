@@ -158,7 +158,7 @@ def _shared(fleet: Fleet, environments: Mapping[str, Guarded]) -> list[Problem]:
 
 
 def _local_policies(tree: Tree) -> dict[str, object]:
-    """The fork's own policies that hold in a cluster, as the chart takes them."""
+    """The fork's own policies, as the chart takes them."""
     problems: list[Problem] = []
     found: dict[str, object] = {}
     for path in tree.glob("policies/local/*/policy.yaml"):
@@ -172,8 +172,8 @@ def _local_policies(tree: Tree) -> dict[str, object]:
             todo = f"write metadata.annotations.{_HOLDS} (both, cluster or offline) and spec; docs/policies.md"
             problems.append(Problem(Place(path), "", " ".join(wrong.split()), "", todo))
             continue
-        if holds != "offline":
-            found[name] = {"holds": holds, "spec": spec}
+        # One that holds offline alone comes along too: the chart installs nothing of it, and knows its name in `deny`.
+        found[name] = {"holds": holds, "spec": spec}
     if problems:
         raise InvalidInput(problems)
     return found

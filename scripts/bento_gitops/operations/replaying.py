@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -114,7 +114,7 @@ def replay(
         notes = tuple(note for track, ways in ways_there if ways for note in _require_bundle(track, ways, place))
         for begin in range(0, number, _AT_A_TIME):
             part = [requests[place % len(requests)] for place in range(begin, min(begin + _AT_A_TIME, number))]
-            pairs = _sent(part, (name, here), (release.stable, there), pace.rate)
+            pairs = _sent(part, (name, here), (release.stable, there), pace.rate, ways.keys)
             _require_tracks([(candidate, [pair.own for pair in pairs]), (beside, [pair.stable for pair in pairs])], place)
             compared.add(pairs)
             progress(begin + len(part), number)
@@ -143,13 +143,19 @@ def _refuse(track: Stable, told: Sequence[str], place: Place) -> None:
         raise Refused([Problem(place, "replay", wrong, "; ".join(told), "are the addresses swapped? nothing is compared")])
 
 
-def _sent(part: Sequence[Recorded], own: tuple[str, Sequence[str]], stable: tuple[str, Sequence[str]], rate: float) -> list[Pair]:
+def _sent(
+    part: Sequence[Recorded],
+    own: tuple[str, Sequence[str]],
+    stable: tuple[str, Sequence[str]],
+    rate: float,
+    keys: Mapping[str, str],
+) -> list[Pair]:
     """The pairs, sent in turns: now the one track is asked first, now the other, so that neither always meets warm caches."""
     asked: list[Asked] = []
     for place, one in enumerate(part):
         for track, addresses in (own, stable) if place % 2 == 0 else (stable, own):
             address = addresses[place % len(addresses)]
-            asked.append(Asked.of(one.method, address, one.path, one.body, {TRACK_HEADER: track}))
+            asked.append(Asked.of(one.method, address, one.path, one.body, {TRACK_HEADER: track, **keys}))
     answers = {found.asked: found for found in http.load(asked, rate=2 * rate, keep_bodies=True)}
     return [
         Pair(one, *((first, second) if place % 2 == 0 else (second, first)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bento_gitops.layers.merging import value_at
@@ -58,6 +58,8 @@ class Ways:
     stable_urls: Sequence[str] = ()
     context: str | None = None
     """Of the kubeconfig."""
+    keys: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """Headers of every request to the api: what lets whoever asks in, and stands in no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def run(tree: Tree, request: Request, track: str | None, ways: Ways, *, times: i
     checks = situation.fleet.checks(situation.target.application)
     subject = _subject(situation, release, name)
     with reached(situation, release, name, ways) as (own, stable):
-        seen = _seen(subject, checks, own, stable, times)
+        seen = _seen(subject, checks, own, stable, times, ways.keys)
     outcomes = verified(subject, checks, seen)
     answers = [answered for rounds in seen.answers.values() for answered in rounds]
     return Run(
@@ -269,16 +271,17 @@ def _seen(
     own: Mapping[str, Reached],
     stable: Reached | None,
     times: int,
+    keys: Mapping[str, str],
 ) -> Seen:
     entry = subject.components[0].service
     ready, before = _look(own, "/readyz", subject.track), _look(own, "/metrics", subject.track)
     api = own.get(entry)
-    answers = _rounds(checks, api.addresses if api else (), subject.track, times)
+    answers = _rounds(checks, api.addresses if api else (), subject.track, times, keys)
     compared = {name: check for name, check in checks.items() if check.compare is not None}
     beside: dict[str, Answered] | None = None
     their_metrics: list[Answered] = []
     if stable is not None and subject.stable is not None:
-        rounds = _rounds(compared, stable.addresses, subject.stable.track, 1)
+        rounds = _rounds(compared, stable.addresses, subject.stable.track, 1, keys)
         beside = {name: found[0] for name, found in rounds.items()}
         their_metrics = metrics_of(stable, subject.stable.track)
     after = _look(own, "/metrics", subject.track)
@@ -306,22 +309,30 @@ def _look(own: Mapping[str, Reached], path: str, track: str) -> dict[str, list[A
     return found
 
 
-def _rounds(checks: Mapping[str, Check], addresses: Sequence[str], track: str, times: int) -> dict[str, list[Answered]]:
+def _rounds(
+    checks: Mapping[str, Check], addresses: Sequence[str], track: str, times: int, keys: Mapping[str, str]
+) -> dict[str, list[Answered]]:
     """The answers to every check by round; one that was answered wrong once is not asked again."""
     if not addresses:
         return {}
     found: dict[str, list[Answered]] = {name: [] for name in checks}
     for number in range(times):
         going = [name for name in checks if not any(misses(checks[name].expect, one) for one in found[name])]
-        asked = [_asked(checks[name], addresses[(place + number) % len(addresses)], track) for place, name in enumerate(going)]
+        asked = [
+            _asked(checks[name], addresses[(place + number) % len(addresses)], {TRACK_HEADER: track, **keys})
+            for place, name in enumerate(going)
+        ]
         for name, answered in zip(going, http.ask(asked, at_once=1 if number else _AT_ONCE, limit=_LIMIT), strict=True):
             found[name].append(answered)
     return found
 
 
-def _asked(check: Check, address: str, track: str) -> Asked:
+def _asked(check: Check, address: str, headers: Mapping[str, str]) -> Asked:
+    """What a check says itself goes before what is said of all: so it can ask with a wrong key, or as somebody else."""
     question = check.request
-    return Asked.of(question.method, address, question.path, question.body, {TRACK_HEADER: track, **(question.headers or {})})
+    own = {name.lower() for name in question.headers or {}}
+    kept = {name: value for name, value in headers.items() if name.lower() not in own}
+    return Asked.of(question.method, address, question.path, question.body, {**kept, **(question.headers or {})})
 
 
 def with_run(tree: Tree, request: Request, done: Run) -> Request:
