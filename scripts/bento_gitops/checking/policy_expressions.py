@@ -38,6 +38,7 @@ _TOKEN = re.compile(
     r"|[bB]?(?:'''(?:\\.|[^\\])*?'''|\"\"\"(?:\\.|[^\\])*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\"))"
     r"|(?<![\w.])variables\s*\.\s*(?P<variable>[A-Za-z_]\w*)"
     r"|(?<![\w.])request\b(?:\s*\.\s*(?P<request>\w+(?:\s*\.\s*\w+)?))?"
+    r"|(?P<matches>\.\s*matches)(?=\s*\()"
     r"|(?P<word>[A-Za-z_]\w*)",
     re.DOTALL,
 )
@@ -108,7 +109,7 @@ class Language:
             raise NotCompiled([Wrong(0, f"a macro takes '{name}' for a name of its own") for name in bound])
         if unknown := list(_unknown(text)):
             raise NotCompiled(unknown)
-        filled = self._filled(text) if variables else text
+        filled = self._filled(text, variables=variables)
         if len(filled) > LONGEST:
             raise NotCompiled([Wrong(0, f"with its variables it is longer than {LONGEST} characters")])
         try:
@@ -126,9 +127,11 @@ class Language:
         self.variables[name] = "dyn(null)"
         self.types[name] = cel.Type.DYN
 
-    def _filled(self, text: str) -> str:
+    def _filled(self, text: str, *, variables: bool = True) -> str:
         def put(found: re.Match[str]) -> str:
-            name = found["variable"]
+            if found["matches"]:
+                return f".{policy_functions.MATCHES}"
+            name = found["variable"] if variables else None
             return f"({self.variables[name]}\n)" if name in self.variables else found.group()
 
         return _TOKEN.sub(put, text)
