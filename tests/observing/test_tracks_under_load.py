@@ -149,9 +149,7 @@ def _built(folder: Path) -> Bento:
     return Bento(OpenBento(home / "bentos/tickets/1.0.0", (home / "models",)), (), {}, python)
 
 
-def judged(
-    measured: Watched, candidate: str, monkeypatch: pytest.MonkeyPatch
-) -> tuple[ObservedAnalysis, Judgement]:
+def judged(measured: Watched, candidate: str, monkeypatch: pytest.MonkeyPatch) -> tuple[ObservedAnalysis, Judgement]:
     """What the analysis says of a track beside blue, by the questions that `canary step` asks."""
     monkeypatch.setattr(measuring, "EVALUATED", 30 / SPEED)
     number = list(TRACKS).index(candidate)
@@ -175,30 +173,30 @@ def judged(
     return found, judge(found, candidate, "blue", Limits(min_requests=150, max_error_ratio=0.02))
 
 
-def test_every_request_is_counted_once(measured: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, _ = judged(measured, "good", monkeypatch)
-    for track in ("blue", "good"):
-        answered = measured.answered[track]
-        assert abs(found.tracks[track].requests - answered) <= answered * 0.05, (found, measured.answered)
+def test_five_tracks_under_load_are_counted_and_judged_by_what_they_did(
+    measured: Watched, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One test: as five, two processes of the tests would each put a load of its own on the machine."""
+    with subtests.test("every request is counted once"):
+        found, _ = judged(measured, "good", monkeypatch)
+        for track in ("blue", "good"):
+            answered = measured.answered[track]
+            assert abs(found.tracks[track].requests - answered) <= answered * 0.05, (found, measured.answered)
 
+    with subtests.test("a good candidate is good"):
+        found, judgement = judged(measured, "good", monkeypatch)
+        assert judgement.verdict == "good", (judgement, found)
 
-def test_a_good_candidate_is_good(measured: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, judgement = judged(measured, "good", monkeypatch)
-    assert judgement.verdict == "good", (judgement, found)
+    with subtests.test("a slow candidate is bad for its p95"):
+        found, judgement = judged(measured, "slow", monkeypatch)
+        assert judgement.verdict == "bad" and "p95" in judgement.reasons[0], (judgement, found)
 
+    with subtests.test("a failing candidate is bad for its errors"):
+        found, judgement = judged(measured, "failing", monkeypatch)
+        assert judgement.verdict == "bad" and "fail" in judgement.reasons[0], (judgement, found)
+        assert 0.12 < found.tracks["failing"].errors / found.tracks["failing"].requests < 0.3
 
-def test_a_slow_candidate_is_bad_for_its_p95(measured: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, judgement = judged(measured, "slow", monkeypatch)
-    assert judgement.verdict == "bad" and "p95" in judgement.reasons[0], (judgement, found)
-
-
-def test_a_failing_candidate_is_bad_for_its_errors(measured: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, judgement = judged(measured, "failing", monkeypatch)
-    assert judgement.verdict == "bad" and "fail" in judgement.reasons[0], (judgement, found)
-    assert 0.12 < found.tracks["failing"].errors / found.tracks["failing"].requests < 0.3
-
-
-def test_an_idle_candidate_is_not_judged(measured: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    found, judgement = judged(measured, "idle", monkeypatch)
-    assert found.tracks["idle"].requests == 0, "it is there, and nobody asks"
-    assert judgement.verdict == "unclear", judgement
+    with subtests.test("an idle candidate is not judged"):
+        found, judgement = judged(measured, "idle", monkeypatch)
+        assert found.tracks["idle"].requests == 0, "it is there, and nobody asks"
+        assert judgement.verdict == "unclear", judgement

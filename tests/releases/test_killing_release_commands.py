@@ -31,6 +31,8 @@ def run(root, *arguments):
 """
 FOLDER = f"environments/prod/{APP}"
 NOW = "2026-11-10T09:10:00Z"
+TEXTS: dict[str, str] = {}
+"""Of files in Git by their ids, which are the same in every copy of the repository: Git is asked once."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,14 @@ def state(repository: Repository, ref: str | None = None) -> dict[str, str]:
         # What a kill leaves of a replacement that was not made yet is hidden, and ignored by Git.
         paths = [str(path.relative_to(repository.root)) for path in (repository.root / FOLDER).glob("[!.]*") if path.is_file()]
         return {path: repository.text(path) or "" for path in sorted(paths)}
-    paths = repository.git("ls-tree", "-r", "--name-only", ref, "--", FOLDER).splitlines()
-    return {path: repository.at(ref, path) or "" for path in sorted(paths)}
+    found: dict[str, str] = {}
+    for line in repository.git("ls-tree", "-r", ref, "--", FOLDER).splitlines():
+        about, path = line.split("\t")
+        blob = about.split()[2]
+        if blob not in TEXTS:
+            TEXTS[blob] = repository.at(ref, path) or ""
+        found[path] = TEXTS[blob]
+    return found
 
 
 @pytest.mark.parametrize("name", COMMANDS)
