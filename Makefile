@@ -149,6 +149,10 @@ bench: $(TOOLS) ## times render and validate on 100 made-up applications beside 
 bench-analysis: $(READY) ## simulates canary analysis: wrong verdicts by number of requests and size of the effect (5 minutes)
 	@$(BIN)/python -m benchmarks.canary_analysis
 
+.PHONY: bench-policies
+bench-policies: $(TOOLS) ## times policies judged offline: evaluations, and validate with and without them (3 minutes)
+	@$(BIN)/python -m benchmarks.policies
+
 .PHONY: golden
 golden: $(READY) ## writes the golden files of the tests anew; look at the difference before you commit it
 	@RENEW_GOLDEN=1 $(BIN)/python -m pytest -n 0 tests/rendering tests/reviewing/test_bodies.py
