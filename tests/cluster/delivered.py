@@ -161,7 +161,7 @@ class Delivered:
 
     def applications(self) -> list[str]:
         """The names of those of the project, sorted."""
-        custom = client.CustomObjectsApi(self.api)
+        custom: Any = client.CustomObjectsApi(self.api)
         found = custom.list_namespaced_custom_object(*ARGOCD, self.namespace, "applications")["items"]
         return sorted(one["metadata"]["name"] for one in found if one["spec"]["project"] == self.project)
 
@@ -215,13 +215,15 @@ class Delivered:
     def ready(self, environment: str, track: str) -> bool:
         """Whether each component of the track has a pod that is ready."""
         selector = f"bento-gitops/track={track}"
-        found = client.AppsV1Api(self.api).list_namespaced_deployment(self.environments[environment], label_selector=selector)
+        apps: Any = client.AppsV1Api(self.api)
+        found = apps.list_namespaced_deployment(self.environments[environment], label_selector=selector)
         return bool(found.items) and all(one.status.ready_replicas for one in found.items)
 
-    def found(self, *where: str) -> dict[str, Any] | None:
+    def found(self, group: str, version: str, namespace: str, plural: str, name: str) -> dict[str, Any] | None:
         """A custom object; None where it is not there."""
+        custom: Any = client.CustomObjectsApi(self.api)
         try:
-            return client.CustomObjectsApi(self.api).get_namespaced_custom_object(*where)
+            return custom.get_namespaced_custom_object(group, version, namespace, plural, name)
         except client.ApiException as error:
             assert error.status == 404, error
             return None
@@ -240,7 +242,8 @@ class Delivered:
         return time.monotonic() - began
 
     def _patch(self, plural: str, name: str, body: Mapping[str, Any]) -> None:
-        client.CustomObjectsApi(self.api).patch_namespaced_custom_object(*ARGOCD, self.namespace, plural, name, body)
+        custom: Any = client.CustomObjectsApi(self.api)
+        custom.patch_namespaced_custom_object(*ARGOCD, self.namespace, plural, name, body)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from bento_gitops.checking.objects import Object
+from bento_gitops.checking.objects import Map, Object
 from bento_gitops.checking.policies import Policies, Policy, read_policy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,10 +117,8 @@ def test_the_readme_s_table_names_each_policy_and_where_it_holds() -> None:
 def test_the_policy_that_the_docs_show_is_one() -> None:
     lines = (ROOT / "docs/policies.md").read_text().split("policies/local/team-prefix/policy.yaml\n", 1)[1].split("\n1. ", 1)[0]
     policy = read_policy(textwrap.dedent(lines).strip() + "\n", "policies/local/team-prefix/policy.yaml")
-    labels = {"bento-gitops/application": "tickets"}
-    deployment = Object(
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "tickets", "labels": labels}, "spec": {}}
-    )
+    metadata: Map = {"name": "tickets", "labels": {"bento-gitops/application": "tickets"}}
+    deployment = Object({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {}})
     assert [denial.message for denial in Policies([policy]).judge(deployment, {})] == [
         "an application begins with support- (found tickets)"
     ]

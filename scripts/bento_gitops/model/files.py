@@ -10,6 +10,7 @@ from bento_gitops.model.base import (
     ADDRESS,
     AuthAddress,
     ClaimValue,
+    ClusterName,
     Cpu,
     DnsLabel,
     Duration,
@@ -317,7 +318,7 @@ class Environment(Model):
     extends: DnsLabel | None = None
     """Another environment whose defaults, rules and config.yaml hold here too (never its release, overrides or evidence)."""
     namespace: DnsLabel
-    cluster: str
+    cluster: ClusterName
     chart: ChartPin | None = None
     """Without it: the chart as it is in charts/bento-serving now. Never inherited: Argo CD reads it in this very file."""
     routing: EnvironmentRouting

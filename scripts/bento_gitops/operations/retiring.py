@@ -42,7 +42,7 @@ def retire(tree: Tree, root: Path, request: Request) -> Decision:
     # The release last: while it is there, the folder still is an application, and the command can be called again.
     paths.sort(key=lambda path: path == situation.file)
     changes = tuple(change(tree, path, None) for path in paths)
-    says = f"2 of 2: {folder} is removed; Argo CD leaves the objects until they are pruned"
+    says = f"2 of 2: {folder} is removed; its objects stay until somebody deletes its Application (docs/argocd.md)"
     text = message_of(
         f"{situation.target}: retire",
         [f"{len(paths)} files of {folder} are removed.", f"Why: {one_line(release.retiring.reason)}"],

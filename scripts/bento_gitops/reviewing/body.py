@@ -339,8 +339,8 @@ class _Writer:
     def pods(self, one: ApplicationReview) -> str:
         """Which restart, start and stop, and between which numbers they are kept."""
         lines: list[str] = []
-        pruned = " (when Argo CD prunes them)" if one.change == "removed" else ""
-        for what, word in (("restart", "restart"), ("start", "start"), ("stop", f"stop{pruned}")):
+        deleted = " (when its Application is deleted)" if one.change == "removed" else ""
+        for what, word in (("restart", "restart"), ("start", "start"), ("stop", f"stop{deleted}")):
             found = [restart for restart in one.restarts if restart.what == what]
             if found:
                 lines.append(f"- {word}: {self.some([self.restart(restart) for restart in found], 12)}")
@@ -511,8 +511,9 @@ class _Writer:
 def _when(applications: Sequence[ApplicationReview]) -> str:
     if not any(one.objects for one in applications):
         return "on merge: no object changes"
-    pruned = any(one.change == "removed" for one in applications)
-    return f"on merge, when Argo CD has synced{' (and pruned what is removed)' if pruned else ''}"
+    removed = any(one.change == "removed" for one in applications)
+    left = " (objects of what is removed stay until its Application is deleted: docs/argocd.md)" if removed else ""
+    return f"on merge, when Argo CD has synced{left}"
 
 
 def _part(track: RunningTrack | None) -> tuple[object, ...]:

@@ -46,7 +46,8 @@ def undo(comparison: Comparison) -> tuple[Undo, ...]:
     """The ways back, any of which will do: each takes back a step of the release first, which is fast, then everything else."""
     before, after, target = comparison.before, comparison.after, comparison.target
     if after is None:
-        again = "If Argo CD pruned its objects by then, all its pods start anew, and callers get errors until they are ready"
+        gone = "If somebody deleted its Application in Argo CD by then"
+        again = f"{gone}, all its pods start anew, and callers get errors until they are ready"
         return (Undo((_revert(comparison, f"Gives back the files of the application. {again}"),)),)
     if before is None:
         return (_retire(target),)
@@ -66,8 +67,8 @@ def _retire(target: str) -> Undo:
     """Of an application that is new: to revert files that commands write meanwhile would be a conflict."""
     command = f"bento-gitops retire {target} --push"
     closes = Step((command,), "Closes its routes: nobody reaches it from then on, and its pods stay")
-    removes = f"The same again, five minutes later or more: removes environments/{target} from Git. Argo CD leaves the objects"
-    return Undo((closes, Step((command,), f"{removes} until they are pruned; bundles and applications/ stay")))
+    removes = f"The same again, five minutes later or more: removes environments/{target} from Git. Its objects stay"
+    return Undo((closes, Step((command,), f"{removes} until somebody deletes its Application; bundles and applications/ stay")))
 
 
 def _of_release(comparison: Comparison, before: Side, after: Side) -> Iterator[tuple[Step, ...]]:
