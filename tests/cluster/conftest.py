@@ -11,20 +11,10 @@ from pathlib import Path
 
 import pytest
 from bento_gitops.tools import binaries
-from kubernetes import client, config
+from kubernetes import client
+from reaching import A_CLUSTER, has, has_nodes, reached
 
 ROOT = Path(__file__).resolve().parents[2]
-
-HOW_TO_GET_ONE = """these tests need a cluster; set
-  KUBECONFIG   a cluster that you may create namespaces in, for instance of `kind create cluster`
-  LOAD_IMAGE   a command that gives the cluster an OCI archive and prints NAME@sha256:DIGEST, for instance a script around
-               `kind load image-archive`
-and, where they differ from these defaults, GATEWAY_CLASS=traefik, GATEWAY_PORT=8000 (of the listener),
-GATEWAY_NAMESPACE=traefik and GATEWAY_POD_LABEL=app=traefik (of its pods), GATEWAY_URL=http://127.0.0.1:30000,
-CONTROLLERS="gateway nginx traefik" (which of them the same pods and address serve), INGRESS_CLASS=nginx,
-PROMETHEUS_URL=http://127.0.0.1:30090, PROMETHEUS_NAMESPACE=monitoring and PROMETHEUS_POD_LABEL=prometheus=prometheus (what
-takes every ServiceMonitor and PrometheusRule), NETWORK_POLICY=enforced if the cluster enforces network policies, and
-ARGOCD_NAMESPACE=argocd (its repository server has to be able to read file:// of the folder of pytest's --basetemp)"""
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,9 @@ class Settings:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    if not os.environ.get("KUBECONFIG") or not os.environ.get("LOAD_IMAGE"):
-        pytest.fail(HOW_TO_GET_ONE, pytrace=False)
+    missing = [name for name in ("KUBECONFIG", "LOAD_IMAGE") if not os.environ.get(name)]
+    if missing:
+        pytest.fail(f"{' and '.join(missing)} not set: {A_CLUSTER}", pytrace=False)
     key, _, value = os.environ.get("GATEWAY_POD_LABEL", "app=traefik").partition("=")
     its_key, _, its_value = os.environ.get("PROMETHEUS_POD_LABEL", "prometheus=prometheus").partition("=")
     return Settings(
@@ -71,8 +62,13 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="session")
 def api(settings: Settings) -> client.ApiClient:
-    config.load_kube_config(os.environ["KUBECONFIG"])
-    return client.ApiClient()
+    """Of a cluster that runs pods and has the gateway that the tests ask."""
+    found = reached(A_CLUSTER)
+    has_nodes(found)
+    get_one = "install a controller that has it, with the CRDs of Gateway API; or name yours in GATEWAY_CLASS"
+    path = f"/apis/gateway.networking.k8s.io/v1/gatewayclasses/{settings.gateway_class}"
+    has(found, path, f"GatewayClass {settings.gateway_class}", get_one)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +98,14 @@ def namespace(api: client.ApiClient) -> Iterator[str]:
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of everything that a render reads."""
     root = tmp_path_factory.mktemp("fleet")
-    folders = ("applications", "bundles", "charts", "environments", "examples/support_ticket_intelligence/verification")
+    folders = (
+        "applications",
+        "bundles",
+        "charts",
+        "environments",
+        "policies",
+        "examples/support_ticket_intelligence/verification",
+    )
     for folder in folders:
         shutil.copytree(ROOT / folder, root / folder)
     return root
