@@ -100,6 +100,11 @@ def test_people_s_labels_are_on_alerts_unless_they_would_hide_whose_series_it_is
         assert alert["labels"]["cost_center"] == "4711"
 
 
+def test_a_label_whose_name_is_a_word_of_yaml_keeps_its_name(render: Render) -> None:
+    for alert in alerts(render(tickets(labels={"yes": "a", "on": "b", "null": "c"}, **WATCHED))).values():
+        assert alert["labels"].keys() == {"yes", "on", "null", "severity"}
+
+
 def test_facts_are_the_values_objectives_limits_and_weights(render: Render) -> None:
     embedder = {"slo": {"p95": 0.2}, "traffic": {"timeout": 5, "maxConcurrency": 32}}
     found = render(

@@ -87,8 +87,14 @@ _FOLDER = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$"
 _REQUEST_HEADER = r"^[A-Za-z0-9-]+$"
 _AUTH_ADDRESS = r"^https?://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?$"
 _KIND = r"^[A-Z][A-Za-z0-9]*$"
-ADDRESS = r"^https?://[^ /@]+(/[^ @]*)?$"
-ENDPOINT = r"^https?://[^ /@]+/?[^ @]*$"
+_SERVER = r"https?://[A-Za-z0-9._:\[\]-]+"
+_REST = r"(/[A-Za-z0-9._~%/?=&:+,;!()*#-]*)?"
+ADDRESS = rf"^{_SERVER}{_REST}$"
+ENDPOINT = rf"^({_SERVER}){_REST}$"
+# An address, or a folder of this repository. No dollar: it would begin a word that alerts replace.
+PAGES = rf"^({_SERVER}{_REST}|[A-Za-z0-9._~%/-]+)$"
+# Helm's toYaml swallows its own error about these, and with it the whole list that one of them stands in.
+_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 _PRE_RELEASE = r"(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 VERSION = rf"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){{2}}(-{_PRE_RELEASE}(\.{_PRE_RELEASE})*)?$"
 _RESERVED_LABEL = re.compile(r"^(bento-gitops|app\.kubernetes\.io)/")
@@ -122,6 +128,8 @@ FORMS = {
     _KIND: "write the kind of an object, like Middleware",
     ADDRESS: "write it with http:// or https://, like https://prometheus.example.com, without a password",
     ENDPOINT: "write it with http:// or https://, like http://otel-collector.observability:4318/v1/traces",
+    PAGES: "write an address, like https://github.example.com/team/fleet/blob/main/docs/runbooks",
+    _TEXT: "write text without control characters",
     CPU.pattern: 'write cores or thousandths of one, like "2" or 500m',
     MEMORY.pattern: "write bytes with a unit, like 512Mi or 2Gi",
 }
@@ -151,6 +159,17 @@ Repository = Annotated[str, Field(pattern=_REPOSITORY, max_length=255)]
 Registry = Annotated[str, Field(pattern=_REGISTRY, max_length=255)]
 """Where images may come from: a host, or a host and a folder."""
 
+
+def _text(text: str) -> str:
+    if "\ufffe" in text or "\uffff" in text:
+        raise ValueError("has a character that no YAML can hold; write text without it")
+    return text
+
+
+Text = Annotated[str, Field(pattern=_TEXT), AfterValidator(_text)]
+"""Any text that reaches an object as it stands."""
+ClusterName = Annotated[str, Field(pattern=_SUBDOMAIN, max_length=63)]
+"""A folder below clusters/."""
 EnvName = Annotated[str, Field(pattern=_ENV, max_length=255)]
 HeaderName = Annotated[str, Field(pattern=_NAME, max_length=100)]
 """A request header's name in lower case: x-tenant."""

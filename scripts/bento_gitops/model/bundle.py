@@ -16,6 +16,7 @@ from bento_gitops.model.base import (
     Route,
     ServiceName,
     Tag,
+    Text,
     Timestamp,
 )
 from bento_gitops.model.settings import Resources, Traffic
@@ -59,7 +60,7 @@ class RecordedService(Model):
     resources: Resources | None = None
     workers: Annotated[int, Field(ge=1)] | None = None
     traffic: Traffic | None = None
-    envs: dict[EnvName, str] | None = None
+    envs: dict[EnvName, Text] | None = None
     labels: dict[str, str] | None = None
     apis: dict[str, RecordedApi] = Field(default_factory=dict[str, "RecordedApi"])
 

@@ -13,6 +13,7 @@ from pydantic import Field, create_model, model_validator
 from bento_gitops.model.base import (
     ENDPOINT,
     FACTOR,
+    PAGES,
     RATIO,
     SECONDS,
     Cidr,
@@ -30,6 +31,7 @@ from bento_gitops.model.base import (
     OwnLabelKey,
     SecretName,
     ServiceName,
+    Text,
 )
 from bento_gitops.model.rollout import Bounds, Rollout
 
@@ -120,9 +122,9 @@ class ApiSettings(Model):
 class Toleration(Model):
     """A taint that the pods bear."""
 
-    key: str | None = None
+    key: LabelKey | None = None
     operator: Literal["Exists", "Equal"] | None = None
-    value: str | None = None
+    value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = None
 
     @model_validator(mode="after")
@@ -200,7 +202,7 @@ class ComponentSettings(Model):
     placement: Placement | None = None
     scaling: Scaling | None = None
     traffic: Traffic | None = None
-    envs: dict[EnvName, str | None] | None = None
+    envs: dict[EnvName, Text | None] | None = None
     """By name; people may write BentoCloud's list [{name, value}]. "" empties what the image sets."""
     secrets: list[SecretName] | None = None
     """Names of Secrets whose keys become environment variables; values never enter Git."""
@@ -347,7 +349,7 @@ class Alerts(Model):
     """How far a class's share may be from that of the day before."""
     rejected_ratio: Share | None = None
     """Inputs that the model's service refused, of all."""
-    runbooks: Annotated[str, Field(min_length=1)] | None = None
+    runbooks: Annotated[str, Field(pattern=PAGES, max_length=500)] | None = None
     """Where the pages are that alerts link to: the address of docs/runbooks in the team's repository."""
     rules: dict[AlertName, AlertRule | None] | None = None
     """By alert: what differs for it."""

@@ -102,7 +102,7 @@ Call: include "bento-serving.alerts" $
 {{- $alerts := .Values.alerts | default dict -}}
 {{- $labels := "labels:\n" -}}
 {{- range $name, $value := .resolved.people -}}
-{{- $labels = printf "%s    %s: %s\n" $labels $name (quote $value) -}}
+{{- $labels = printf "%s    %s: %s\n" $labels (quote $name) (quote $value) -}}
 {{- end -}}
 {{- $text := "" -}}
 {{- range $path, $_ := .Files.Glob "alerts/*.yaml" -}}

@@ -29,7 +29,8 @@ args:
   - {{ .service }}=http://{{ .host }}:3000
   {{- end }}
 env:
-  {{- toYaml $workload.environment | nindent 2 }}
+  {{- /* toYaml answers what it cannot write with nothing at all. */}}
+  {{- toYaml $workload.environment | required "envs: a value has a character that YAML cannot hold; remove it" | nindent 2 }}
 {{- with $workload.secrets }}
 envFrom:
   {{- range . }}
