@@ -10,14 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pytest
 from bento_gitops.checking.objects import Map
 from bento_gitops.checking.policies import resource_of
-from kubernetes import client, config
+from kinds import Kinds
+from kubernetes import client
+from reaching import AN_API_SERVER, reached
 
-HOW_TO_GET_ONE = """this compares policies with a real API server; set
-  KUBECONFIG   a cluster in which you may create namespaces and admission policies, for instance of `kind create cluster`.
-               It needs no nodes: a control plane is enough"""
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 LONG = 30.0
 """Seconds in which a policy must be in force."""
@@ -49,10 +47,8 @@ class ApiServer:
     _resources: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
 
     def __post_init__(self) -> None:
-        if not os.environ.get("KUBECONFIG"):
-            pytest.fail(HOW_TO_GET_ONE, pytrace=False)
-        config.load_kube_config(os.environ["KUBECONFIG"])
-        self.client = client.ApiClient()
+        self.client = reached(AN_API_SERVER)
+        self.kinds = Kinds(self.client)
 
     def ask(self, method: str, path: str, body: Any = None) -> Answer:
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
@@ -77,6 +73,7 @@ class ApiServer:
     def close(self) -> None:
         for path in reversed(self.made):
             self.ask("DELETE", path)
+        self.kinds.close()
 
     def namespace(self, part: str) -> str:
         """A new one; its name is told."""
@@ -93,22 +90,9 @@ class ApiServer:
             self._resources[version] = {one["kind"]: one["name"] for one in listed if "/" not in one["name"]}
         plural = self._resources[version].get(kind)
         if plural is None:
-            plural = self._resources[version][kind] = self._define(version, kind)
+            plural = self._resources[version][kind] = self.kinds.need(version, kind)
         assert plural == resource_of(kind), f"{kind}: the server calls it {plural}, policies are matched with {resource_of(kind)}"
         return f"{base}/namespaces/{namespace}/{plural}"
-
-    def _define(self, version: str, kind: str) -> str:
-        group, _, number = version.partition("/")
-        plural, anything = resource_of(kind), {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-        shape = {"name": number, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}
-        spec = {"group": group, "scope": "Namespaced", "names": {"kind": kind, "plural": plural}, "versions": [shape]}
-        # Groups of Kubernetes' own domain are for those who were told; here nobody keeps it.
-        told = {"api-approved.kubernetes.io": "unapproved, for a test"} if group.endswith(".k8s.io") else {}
-        metadata = {"name": f"{plural}.{group}", "annotations": told}
-        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        self.make(definitions, {"kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec})
-        until(lambda: self.ask("GET", f"/apis/{version}/{plural}").status == 200, f"{plural}.{group} is served")
-        return plural
 
     def enforce(
         self, name: str, spec: Mapping[str, Any], namespace: str, parameters: Mapping[str, str] | None, selected: str = ""

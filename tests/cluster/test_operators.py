@@ -1,6 +1,6 @@
 """What operators may do to an application by hand: an API server refuses all but weights, for each controller.
 
-Needs $KUBECONFIG alone, of a cluster with the controllers' kinds; pods run nowhere.
+Needs $KUBECONFIG alone; pods run nowhere. Kinds of controllers that the cluster lacks are made for the run, without a schema.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from bento_gitops.observing.live import Seen
 from bento_gitops.observing.rerouting import BESIDE, SERVICE, Reroute, handed_back, rerouted
 from bento_gitops.observing.syncing import APPLICATIONS, switched_off, switched_on
 from bento_gitops.tools.cluster import Cluster, Kind
-from conftest import HOW_TO_GET_ONE, ROOT, run
-from kubernetes import client, config
+from conftest import ROOT, run
+from kinds import Kinds
+from kubernetes import client
+from reaching import AN_API_SERVER, reached
 
 Map = dict[str, Any]
 APP = "tickets"
@@ -35,6 +37,13 @@ FACTS: Mapping[str, Map] = {
     "istio": {"gateways": ["istio-ingress/public"], "proxy": PROXY},
     "none": {},
 }
+KINDS = (
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("traefik.io/v1alpha1", "IngressRoute"),
+    ("traefik.io/v1alpha1", "TraefikService"),
+    ("networking.istio.io/v1", "VirtualService"),
+    ("argoproj.io/v1alpha1", "Application"),
+)
 HELD = Held("olivia", "Git is down", "2026-11-01T09:00:00Z", "2026-11-01T11:00:00Z", {"blue": 100})
 ONLY_WEIGHTS = "operators change nothing of a route but its weights (found {})"
 ONLY_SYNC = f"operators change nothing of an Application but syncPolicy.automated (found prod.{APP})"
@@ -73,11 +82,8 @@ class Place:
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
     """The platform chart's Roles and the policy that limits them, under names of this run; an application of each controller."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.fail(HOW_TO_GET_ONE, pytrace=False)
-    config.load_kube_config(os.environ["KUBECONFIG"])
-    admin = client.ApiClient()
-    operator = client.ApiClient()
+    admin, operator = reached(AN_API_SERVER), reached(AN_API_SERVER)
+    kinds = Kinds(admin)
     mark = f"l-{os.urandom(3).hex()}"
     operator.set_default_header("Impersonate-User", "olivia")
     operator.set_default_header("Impersonate-Group", f"{mark}-operators")
@@ -87,6 +93,8 @@ def place() -> Iterator[Place]:
     made: list[str] = []
     names: list[tuple[str, str]] = []
     try:
+        for version, kind in KINDS:
+            kinds.need(version, kind)
         for name in (mark, argocd, *namespaces.values()):
             core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
             made.append(name)
@@ -110,6 +118,7 @@ def place() -> Iterator[Place]:
                 access.delete_validating_admission_policy(name)
         for name in made:
             core.delete_namespace(name)
+        kinds.close()
 
 
 def platform(mark: str, namespaces: Mapping[str, str], argocd: str) -> list[Map]:

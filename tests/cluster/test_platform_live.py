@@ -21,8 +21,10 @@ import pytest
 import yaml
 from bento_gitops.tools import binaries
 from bento_gitops.tools.cluster import Cluster
-from conftest import HOW_TO_GET_ONE, ROOT
-from kubernetes import client, config
+from conftest import ROOT
+from kinds import Kinds
+from kubernetes import client
+from reaching import AN_API_SERVER, reached
 
 Map = dict[str, Any]
 PLATFORM = ROOT / "charts/bento-platform"
@@ -34,9 +36,9 @@ BREAK_GLASS = "c-break-glass"
 PATIENCE = 30
 """Seconds in which an API server has noticed a policy, a binding or a parameter that is new."""
 KINDS = (
-    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes"),
-    ("monitoring.coreos.com", "v1", "ServiceMonitor", "servicemonitors"),
-    ("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("monitoring.coreos.com/v1", "ServiceMonitor"),
+    ("monitoring.coreos.com/v1", "PrometheusRule"),
 )
 COMPONENTS = {
     "Tickets": {"role": "api", "dependencies": ["Embedder"], "apis": {"classify": {"route": "/classify"}}},
@@ -158,8 +160,7 @@ def by_tag() -> Map:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     """A cluster without the platform's chart, and with the kinds of an application; left as it was."""
-    if not os.environ.get("KUBECONFIG"):
-        pytest.fail(HOW_TO_GET_ONE, pytrace=False)
+    kinds = Kinds(reached(AN_API_SERVER))
     mark = os.urandom(3).hex()
     here = Place(f"c-platform-{mark}", f"c-prod-{mark}", tmp_path_factory.mktemp("platform"))
     there = here.kubectl("get", "validatingadmissionpolicies", "-o", "name")
@@ -167,40 +168,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         pytest.fail(
             f"bento-platform is installed on this cluster; its policies would be changed under it:\n{there}", pytrace=False
         )
-    made = [kind for kind in KINDS if not known(here, kind)]
-    for kind in made:
-        here.kubectl("create", "-f", "-", given=definition(*kind))
-    for kind in made:
-        until(lambda kind=kind: known(here, kind), f"{kind} is served")
-    here.kubectl("create", "namespace", here.home)
     try:
+        for version, kind in KINDS:
+            kinds.need(version, kind)
+        here.kubectl("create", "namespace", here.home)
         yield here
     finally:
         here.helm("uninstall", "platform", "--namespace", here.home, check=False)
         here.kubectl("delete", "namespace", here.namespace, here.home, "--ignore-not-found", "--wait=false", check=False)
         until(lambda: here.namespace not in here.kubectl("get", "namespaces", "-o", "name"), "the namespaces are gone")
-        for group, _, _, plural in made:
-            here.kubectl("delete", "customresourcedefinition", f"{plural}.{group}", check=False)
-
-
-def known(place: Place, kind: tuple[str, str, str, str]) -> bool:
-    group, _, _, plural = kind
-    return f"{plural}.{group}" in place.kubectl("api-resources", "--api-group", group, "-o", "name").split()
-
-
-def definition(group: str, version: str, kind: str, plural: str) -> Map:
-    """A kind that takes everything."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    spec = {
-        "group": group,
-        "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
-        "scope": "Namespaced",
-        "versions": [{"name": version, "served": True, "storage": True, "schema": {"openAPIV3Schema": anything}}],
-    }
-    # Groups of Kubernetes's own ask for a word about who approved the kind.
-    annotations = {"api-approved.kubernetes.io": "unapproved, for a test"}
-    metadata = {"name": f"{plural}.{group}", "annotations": annotations}
-    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec}
+        kinds.close()
 
 
 @pytest.fixture(scope="module")
@@ -282,8 +259,7 @@ def test_another_namespace_is_nobodys_business(installed: Place) -> None:
 
 
 def test_a_step_may_look_at_its_environment_and_do_nothing_else(installed: Place) -> None:
-    config.load_kube_config(os.environ["KUBECONFIG"])
-    account = client.ApiClient()
+    account = reached(AN_API_SERVER)
     account.set_default_header("Impersonate-User", f"system:serviceaccount:{installed.home}:bento-step")
     seen = Cluster(account, "of a step").seen(installed.namespace, "tickets", "gateway")
     assert (len(seen.deployments), len(seen.routes["HTTPRoute"])) == (4, 1)
