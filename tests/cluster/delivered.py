@@ -15,6 +15,7 @@ import yaml
 from conftest import ROOT, Settings, make_gateway, run
 from git_repositories import SETTINGS, Origin, Repository, new_origin
 from kubernetes import client
+from reaching import has
 
 ARGOCD = "argoproj.io", "v1alpha1"
 ROUTES = "gateway.networking.k8s.io", "v1"
@@ -273,6 +274,8 @@ def delivered(settings: Settings, api: client.ApiClient, tmp_path: Path, monkeyp
             "destinations": {"here": {"server": HERE}},
         },
     }
+    path = f"/apis/{'/'.join(ARGOCD)}/namespaces/{settings.argocd_namespace}/applicationsets"
+    has(api, path, "Argo CD", "install it, with its application set controller")
     core = client.CoreV1Api(api)
     for namespace in environments.values():
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
