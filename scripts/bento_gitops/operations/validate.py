@@ -13,6 +13,8 @@ from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.policies import Guard
 from bento_gitops.checking.rendered import Document
+from bento_gitops.checking.shares import Share, too_few_pods
+from bento_gitops.layers.marked import place_of
 from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
 from bento_gitops.model.problem import Place, Problem
@@ -21,7 +23,7 @@ from bento_gitops.operations.clusters import cluster_files
 from bento_gitops.operations.manifests import refused, render_objects
 from bento_gitops.operations.objects import checker
 from bento_gitops.operations.platforms import Platform, platforms
-from bento_gitops.operations.render import render_fleet
+from bento_gitops.operations.render import Rendered, render_fleet
 from bento_gitops.operations.rollback_state import problems_of_rollback
 from bento_gitops.operations.verifying import undeclared_paths
 from bento_gitops.repository.files import GitTree, WorkingTree
@@ -117,12 +119,26 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
     if before is not None:
         arrivals = {str(one.target): arrival(before, fleet, one.target, one.text) for one in rendered}
     notes = {str(one.target): (*one.notes, *undeclared_paths(fleet, one.target)) for one in rendered}
+    for one in rendered:
+        found[str(one.target)] = [*found[str(one.target)], *shares_of(fleet, one)]
     checked = (
         _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
         for one in report.checked
     )
     of_clusters = () if wanted else platforms(root, cluster_files(fleet), checker(fleet.tree))
     return replace(report, checked=tuple(checked), platforms=of_clusters)
+
+
+def shares_of(fleet: Fleet, rendered: Rendered) -> Iterator[Problem]:
+    """Where the candidate's pods are too few for its weight."""
+    shares = {
+        one.role: Share(one.track, one.weight, {name: int(pods.partition("-")[0]) for name, pods in one.replicas.items()})
+        for one in rendered.tracks
+    }
+    if "candidate" in shares:
+        tree = fleet.sources(rendered.target).release.tree
+        place = place_of(tree, "tracks", shares["candidate"].track, "weight")
+        yield from too_few_pods(shares["candidate"], shares["stable"], place)
 
 
 def _with(checked: Checked, rollback: Sequence[Problem], arriving: Arrival, notes: Sequence[str]) -> Checked:
