@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLE = (ROOT / "examples/support_ticket_intelligence/service.py").is_file()
 COMMAND = re.compile(r"^    (?:\$ )?(?:\.venv/bin/)?(bento-gitops|make|helm)( [^#\n]*)?", re.MULTILINE)
-LOOKING = ("verify", "replay", "observe", "tune", "canary run")
+LOOKING = ("verify", "replay", "observe", "tune", "canary run", "live ", "status prod --live")
 """They look at a cluster, or start a Bento: tests of their own do that."""
 
 
