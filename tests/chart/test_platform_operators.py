@@ -69,6 +69,39 @@ def test_what_limits_operators_refuses_in_every_environment_and_where_argo_cd_is
     assert {groups[name] for name in parameters} == {"ml-oncall"}
 
 
+def test_a_hub_without_environments_limits_what_it_grants_on_argo_cd_s_applications(helm: Path) -> None:
+    destinations = {"prod-eu": {"server": "https://eu.example.com", "namespaces": ["tickets-prod"]}}
+    argocd = {"enabled": True, "repository": "https://git.example.com/ml/fleet.git", "destinations": destinations}
+    objects = rendered(helm, environments={}, argocd=argocd)
+    assert [one["metadata"]["namespace"] for one in named(objects, "Role", "bento-operators")] == ["argocd"]
+    (policy,) = (one for one in objects if one["kind"] == "ValidatingAdmissionPolicy")
+    (binding,) = (one for one in objects if one["kind"] == "ValidatingAdmissionPolicyBinding")
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"] == "bento-operators-shift-weights-only"
+    assert binding["spec"]["validationActions"] == ["Deny", "Audit"]
+    assert binding["spec"]["matchResources"]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "argocd"}
+    (parameters,) = named(objects, "ConfigMap", binding["spec"]["paramRef"]["name"])
+    assert parameters["metadata"]["namespace"] == binding["spec"]["paramRef"]["namespace"]
+    assert parameters["data"]["operatorGroups"] == "ml-oncall"
+
+
+def test_wherever_operators_get_a_role_a_binding_of_the_policy_reaches(helm: Path) -> None:
+    """Whatever else values say: each namespace with the Role is one where the policy denies."""
+    argocd = {"enabled": True, "repository": "https://git.example.com/ml/fleet.git", "namespace": "cd"}
+    argocd["destinations"] = {"here": {"server": "https://kubernetes.default.svc", "namespaces": ["tickets-prod"]}}
+    environment = {"prod": {"namespace": "tickets-prod", "routing": {"controller": "traefik"}}}
+    for environments in ({}, environment):
+        for enabled in (True, False):
+            objects = rendered(helm, environments=environments, argocd={**argocd, "enabled": enabled})
+            reached = {
+                one["spec"]["matchResources"]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+                for one in named(objects, "ValidatingAdmissionPolicyBinding", "bento-operators-shift-weights-only")
+            }
+            granted = {one["metadata"]["namespace"] for one in named(objects, "Role", "bento-operators")}
+            assert granted == reached == {*(["tickets-prod"] if environments else []), *(["cd"] if enabled else [])}
+            policies = named(objects, "ValidatingAdmissionPolicy", "bento-operators-shift-weights-only")
+            assert [one for one in policies if one["kind"] == "ValidatingAdmissionPolicy"] or not granted
+
+
 def test_without_operators_nobody_gets_a_right(helm: Path) -> None:
     assert not named(rendered(helm, operators={"groups": []}), "Role", "bento-operators")
 

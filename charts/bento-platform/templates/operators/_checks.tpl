@@ -17,3 +17,13 @@ Whom a binding of operators binds, as YAML. Call: include "bento-platform.operat
 - {apiGroup: rbac.authorization.k8s.io, kind: Group, name: {{ . | quote }}}
 {{- end -}}
 {{- end -}}
+
+{{- /*
+Not empty where operators may change Argo CD's Applications: the Role and what limits it are rendered by this one condition, with and without
+environments; without policies the values are refused. Call: include "bento-platform.operatorsOnArgocd" $
+*/}}
+{{- define "bento-platform.operatorsOnArgocd" -}}
+{{- if and .Values.operators.groups .Values.argocd.enabled .Values.policies.enabled -}}
+true
+{{- end -}}
+{{- end -}}

@@ -1,10 +1,16 @@
 {{- /*
-The policies that are installed, as JSON by name: {object (its name in the cluster), annotations, spec}. None without environments: nobody
-would be bound by them. Call: include "bento-platform.policies" $ | fromJson
+The policies that are installed, as JSON by name: {object (its name in the cluster), annotations, spec}. Without environments nobody would be
+bound by them, but for what limits operators on a hub. Call: include "bento-platform.policies" $ | fromJson
 */}}
 {{- define "bento-platform.policies" -}}
 {{- $all := dict -}}
-{{- range $path, $text := ternary (.Files.Glob "policies/*.yaml") dict (and .Values.policies.enabled (not (empty .Values.environments))) -}}
+{{- $chosen := dict -}}
+{{- if and .Values.policies.enabled .Values.environments -}}
+{{- $chosen = .Files.Glob "policies/*.yaml" -}}
+{{- else if include "bento-platform.operatorsOnArgocd" $ -}}
+{{- $chosen = .Files.Glob "policies/operators-shift-weights-only.yaml" -}}
+{{- end -}}
+{{- range $path, $_ := $chosen -}}
 {{- $policy := $.Files.Get $path | fromYaml -}}
 {{- if ne (get $policy.metadata.annotations "bento-gitops/holds") "offline" -}}
 {{- $name := $policy.metadata.name -}}
