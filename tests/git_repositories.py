@@ -78,7 +78,8 @@ class Repository:
 
     def locks(self) -> list[Path]:
         """Git's lock files: none where every command ended as it should."""
-        folder = Path(self.git("rev-parse", "--absolute-git-dir"))
+        inside = self.root / ".git"
+        folder = inside if inside.is_dir() else Path(self.git("rev-parse", "--absolute-git-dir"))
         return sorted(folder.rglob("*.lock"))
 
 
