@@ -147,3 +147,24 @@ def test_parameters_that_are_empty_limit_nothing_and_parameters_that_are_gone_re
         lambda: "no params found" in server.judge("POST", one_pod, namespace).refused,
         "without its parameters a policy refuses",
     )
+
+
+def test_a_pod_that_is_resized_in_place_is_judged(server: ApiServer) -> None:
+    namespace = server.namespace("resized")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "served"},
+        "spec": _resource("pod-resources/good/asked-and-bound.yaml")["spec"]["template"]["spec"],
+    }
+    server.make(f"/api/v1/namespaces/{namespace}/pods", pod)
+    _enforced(server, "pod-resources", namespace)
+    path = f"/api/v1/namespaces/{namespace}/pods/served"
+
+    def resized(cpu: str) -> str:
+        found = server.ask("GET", path).body
+        found["spec"]["containers"][0]["resources"]["requests"]["cpu"] = cpu
+        return server.ask("PUT", f"{path}/resize?dryRun=All", found).refused
+
+    assert "at most 4 cpu" in resized("64")
+    assert not resized("2")
