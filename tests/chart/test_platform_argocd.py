@@ -100,6 +100,15 @@ def test_a_project_reaches_the_environments_namespaces_on_their_clusters_and_not
     ]
 
 
+def test_a_project_reaches_istio_s_gateway_only_where_its_applications_may_ask_it(helm: Path) -> None:
+    route = {"controller": "istio", "gatewayNamespace": "istio-ingress"}
+    values = {**VALUES, "environments": {**VALUES["environments"], "mesh": {"namespace": "tickets-mesh", "routing": route}}}
+    text = said(helm, ROOT / PLATFORM, json.dumps(values), "--namespace", "bento-platform")
+    found = Rendered(tuple(one for one in yaml.load_all(text, Loader=yaml.CSafeLoader) if one)).one("AppProject", "bento")
+    here = [one["namespace"] for one in found["spec"]["destinations"] if one.get("server") == HERE]
+    assert here == ["istio-ingress", "tickets-dev", "tickets-mesh", "tickets-prod"]
+
+
 def test_a_project_allows_the_kinds_that_the_chart_renders_and_no_other(project: Map, render: Callable[..., Rendered]) -> None:
     rendered = {
         (each["apiVersion"].rpartition("/")[0], each["kind"]) for file in CI for each in render(file, release="tickets").objects

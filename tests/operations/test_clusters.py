@@ -114,7 +114,8 @@ def test_what_cannot_hold_is_refused_all_at_once(fleet) -> None:
         "clusters/gone/environments.yaml: a cluster without values.yaml runs no bento-platform; write clusters/gone/values.yaml"
         " (values of charts/bento-platform), or remove the folder",
         "clusters/prod-cluster/value.yaml: no such file belongs here (found 'value.yaml'); did you mean 'values.yaml'?",
-        "clusters/prod-cluter/values.yaml: no environment is on this cluster (found 'prod-cluter'); did you mean 'prod-cluster'?",
+        "clusters/prod-cluter/values.yaml: no environment is on this cluster; environments name dev-cluster, prod-cluster"
+        " (found 'prod-cluter'); rename the folder, or write clusters/NAME/values.yaml for the one that they name",
         "environments/staging/environment.yaml:3: namespace: prod has this namespace of the cluster prod-cluster"
         " (environments/prod/environment.yaml:3) (found tickets-prod);"
         " give each a namespace of its own: policies hold by namespace",
@@ -135,3 +136,19 @@ def test_what_is_written_is_what_its_sources_say(fleet) -> None:
         "-    namespace: tickets-prod",
         "+    namespace: elsewhere",
     ]
+
+
+def test_where_istio_asks_who_calls_the_project_must_reach_its_gateway(fleet) -> None:
+    route = """\
+routing:
+  controller: istio
+  gateways: [istio-ingress/public]
+  proxy: {namespace: istio-ingress, pod_labels: {istio: ingress}}
+"""
+    own = "apiVersion: bento-gitops/v1\nkind: Environment\nnamespace: us\ncluster: us\n"
+    fleet.put("clusters/us/values.yaml", "")
+    fleet.put("environments/us/environment.yaml", own + route)
+    assert generated(fleet)["us"]["environments"]["us"]["routing"] == {"controller": "istio"}  # type: ignore[index]
+    fleet.put("environments/us/environment.yaml", own + route + "  auth: {jwt: {issuer: https://login.example.com}}\n")
+    there = {"controller": "istio", "gatewayNamespace": "istio-ingress"}
+    assert generated(fleet)["us"]["environments"]["us"]["routing"] == there  # type: ignore[index]

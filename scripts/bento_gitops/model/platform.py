@@ -83,6 +83,8 @@ class EnvironmentRoute(Model):
     """What operators and `canary step` look at."""
 
     controller: Controller
+    gateway_namespace: DnsLabel | None = None
+    """Where Istio's gateway runs, where its applications may ask it for authentication: their AuthorizationPolicies go there."""
 
 
 class PlatformEnvironment(Model):

@@ -79,13 +79,10 @@ def cluster_files(fleet: Fleet) -> list[ClusterFile]:
         named.add(cluster)
         if cluster in by_cluster:
             by_cluster[cluster][name] = guarded
-    problems += [
-        Problem(
-            Place(cluster_values(cluster)), "", "no environment is on this cluster", f"'{cluster}'", did_you_mean(cluster, named)
-        )
-        for cluster in known
-        if cluster not in named
-    ]
+    for cluster in (one for one in known if one not in named):
+        wrong = f"no environment is on this cluster; environments name {', '.join(sorted(named)) or 'none'}"
+        todo = "rename the folder, or write clusters/NAME/values.yaml for the one that they name"
+        problems.append(Problem(Place(cluster_values(cluster)), "", wrong, f"'{cluster}'", todo))
     problems += [problem for found in by_cluster.values() for problem in _shared(fleet, found)]
     try:
         local = _local_policies(fleet.tree)

@@ -12,9 +12,11 @@ from bento_gitops.checking.application import Warned, readable
 from bento_gitops.checking.kubernetes_schemas import VERSIONS
 from bento_gitops.checking.objects import Json, Map, pointer_of, shown
 from bento_gitops.checking.policies import Guard
+from bento_gitops.checking.quotas import Workload, shortages, workloads
 from bento_gitops.checking.rendered import Document
 from bento_gitops.checking.shares import Share, too_few_pods
 from bento_gitops.layers.marked import place_of
+from bento_gitops.layers.resolving import saying
 from bento_gitops.model.files import Environment
 from bento_gitops.model.layout import environment_file, values_file
 from bento_gitops.model.problem import Place, Problem
@@ -26,6 +28,7 @@ from bento_gitops.operations.platforms import Platform, platforms
 from bento_gitops.operations.render import Rendered, render_fleet
 from bento_gitops.operations.rollback_state import problems_of_rollback
 from bento_gitops.operations.verifying import undeclared_paths
+from bento_gitops.rendering.guardrails import Guarded
 from bento_gitops.repository.files import GitTree, WorkingTree
 from bento_gitops.repository.fleet import Fleet
 from bento_gitops.repository.policies import Guards
@@ -55,6 +58,7 @@ class Checked:
     """Objects for which there was no schema, by group, version and kind."""
     notes: tuple[str, ...] = ()
     """What is no problem, and to be known."""
+    pods: tuple[Workload, ...] = ()
     warnings: tuple[Warned, ...] = ()
     """What policies say that do not deny in this environment."""
 
@@ -125,8 +129,36 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
         _with(one, found[one.application], arrivals.get(one.application, Arrival()), notes[one.application])
         for one in report.checked
     )
+    checked = _within_quotas(fleet, list(checked), wanted)
     of_clusters = () if wanted else platforms(root, cluster_files(fleet), checker(fleet.tree))
     return replace(report, checked=tuple(checked), platforms=of_clusters)
+
+
+def _within_quotas(fleet: Fleet, checked: Sequence[Checked], wanted: str | None) -> list[Checked]:
+    """With what does not fit into the quota of an environment, told of its first application; one application alone is no sum."""
+    result = list(checked)
+    if wanted and "/" in wanted:
+        return result
+    for environment in sorted({one.application.partition("/")[0] for one in checked}):
+        chain = fleet.chain(environment)
+        quota = Guarded(chain).rules.quota
+        if quota is None:
+            continue
+        tree = saying(chain, "guardrails").tree
+        own = [place for place, one in enumerate(result) if one.application.partition("/")[0] == environment]
+        pods = [workload for place in own for workload in result[place].pods]
+        allowed = {name: str(value) for name, value in quota.model_dump(exclude_none=True).items()}
+        for short in shortages(pods, allowed):
+            at = place_of(tree, "guardrails", "quota", short.resource)
+            pointer, first = f"guardrails.quota.{short.resource}", result[own[0]]
+            if short.certain:
+                wrong = f"all pods of {environment} request {short.requested} at the fewest, and none above the quota would start"
+                problem = Problem(at, pointer, wrong, short.quota, "raise it, or lower what pods request")
+                result[own[0]] = replace(first, problems=tuple(sorted({*first.problems, problem})))
+            else:
+                note = f"{at}: {pointer}: has no room for all autoscalers of {environment} at their maximum: {short.requested}"
+                result[own[0]] = replace(first, notes=(*first.notes, f"{note} (found {short.quota})"))
+    return result
 
 
 def shares_of(fleet: Fleet, rendered: Rendered) -> Iterator[Problem]:
@@ -181,7 +213,8 @@ def validate_values(
         where = (namespaces or {}).get(environment, environment)
         problems += _made_twice(key, place, where, [item.identity for item in outcome.objects], makers)
         found = tuple(sorted(set(problems)))
-        checked.append(Checked(key, len(outcome.objects), found, outcome.unchecked, warnings=outcome.warnings))
+        pods = tuple(workloads(outcome.objects))
+        checked.append(Checked(key, len(outcome.objects), found, outcome.unchecked, warnings=outcome.warnings, pods=pods))
     held = max((len(guard.policies.offline) for guard in (guards or {}).values()), default=0)
     return Report(tuple(checked), policies=held)
 

@@ -41,12 +41,20 @@ class Guarded:
         }
 
     @property
+    def _route(self) -> Mapping[str, str]:
+        routing = self.environments[-1].value.routing
+        route: dict[str, str] = {"controller": routing.controller}
+        if routing.controller == "istio" and routing.auth and routing.proxy:
+            route["gatewayNamespace"] = routing.proxy.namespace
+        return route
+
+    @property
     def values(self) -> Mapping[str, object]:
         """One of the `environments` of the values of bento-platform."""
         own = self.environments[-1].value
         said: dict[str, object] = {
             "namespace": own.namespace,
-            "routing": {"controller": own.routing.controller},
+            "routing": self._route,
             "parameters": self.parameters,
             "deny": sorted(set(self.rules.deny)),
         }

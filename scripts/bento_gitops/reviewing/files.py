@@ -11,7 +11,7 @@ from bento_gitops.reviewing.review import ApplicationReview, FileReview
 
 _SHOWN = ("services", "bundles", "mode", "labels", "routing", "defaults", "overrides", "types", "namespace", "cluster", "chart")
 """Keys that the objects, the cost or the risks show where they have an effect."""
-_RULES = ("rollout", "evaluation", "promotion", "registries", "extends", "live_min_replicas")
+_RULES = ("rollout", "evaluation", "promotion", "registries", "guardrails", "extends", "live_min_replicas")
 """What decides how, and which, bundles come in."""
 _CLOCKS = ("since", "shifted")
 _EVIDENCE = re.compile(r"environments/[^/]+/[^/]+/evidence/")

@@ -1,10 +1,13 @@
 {{- /*
-Where applications may go: a list of {server or name, namespace}. Call: include "bento-platform.argocdDestinations" $
+Where applications may go: a list of {server or name, namespace}. Istio asks who calls where its gateway runs, so there too, if it does. Call: include "bento-platform.argocdDestinations" $
 */}}
 {{- define "bento-platform.argocdDestinations" -}}
 {{- $own := list -}}
 {{- range .Values.environments -}}
 {{- $own = append $own .namespace -}}
+{{- with .routing.gatewayNamespace -}}
+{{- $own = append $own . -}}
+{{- end -}}
 {{- end -}}
 {{- $all := list -}}
 {{- range .Values.argocd.destinations -}}
