@@ -168,7 +168,8 @@ def test_people_read_the_same_in_a_few_lines(team: Team) -> None:
     done = called(team.clone.root, "history", PROD, "--at", "2026-11-05T12:00:00Z", "--track", "green")
     said = [" ".join(line.split()) for line in done.stdout.splitlines()]
     assert "track green: bundle 1.1.0, 50 % of the requests" in said
-    assert any(line.startswith("on the track since 2026-11-03 09:00:00 promote Olivia") and "#12 better" in line for line in said)
+    since = "on the track since 2026-11-03 09:00:00 promote says Olivia <o@example.com>; author Olivia Operator <"
+    assert any(line.startswith(since) and "#12 better" in line for line in said)
     assert "model ticket-classifier: ticket_classifier:1.1.0, preprocessing 2, scikit-learn==1.7.2" in said
     assert f"trained on sha256:{'2' * 64} (720 rows)" in said
 
@@ -201,6 +202,61 @@ def test_what_a_commit_on_a_branch_calls_itself_is_no_pull_request(team: Team) -
     )
     team.merge("07T10:00", "sly", "Merged by hand")
     assert team.asked()[0]["pull_request"] is None
+
+
+# Who
+
+
+MALLORY = ("Mallory", "m@evil.example.com")
+APP = ("bento-gitops", "41898282+github-actions[bot]@users.noreply.github.com")
+
+
+@pytest.mark.parametrize(
+    ("author", "committer", "by", "shown"),
+    [
+        (MALLORY, MALLORY, "Alice <a@example.com>", "says Alice <a@example.com>; author Mallory <m@evil.example.com>"),
+        (MALLORY, MALLORY, "Mallory <m@evil.example.com>", "Mallory <m@evil.example.com>"),
+        (MALLORY, MALLORY, "", "Mallory <m@evil.example.com>"),
+        (MALLORY, MALLORY, "Alice <m@evil.example.com>", "says Alice <m@evil.example.com>; author Mallory <m@evil.example.com>"),
+        (APP, APP, "Olivia <o@example.com>", f"Olivia <o@example.com>; through {APP[0]} <{APP[1]}>"),
+        (MALLORY, ("GitHub", "noreply@github.com"), "", "Mallory <m@evil.example.com>; committer GitHub <noreply@github.com>"),
+        (
+            ("Alice; through GitHub", "m@evil.example.com"),
+            MALLORY,
+            "Alice <a@example.com>; author Alice <a@example.com>",
+            "says Alice <a@example.com>, author Alice <a@example.com>; author Alice, through GitHub <m@evil.example.com>;"
+            " committer Mallory <m@evil.example.com>",
+        ),
+    ],
+)
+def test_a_name_that_only_the_message_says_is_shown_as_one_beside_the_author(
+    team: Team,
+    monkeypatch: pytest.MonkeyPatch,
+    author: tuple[str, str],
+    committer: tuple[str, str],
+    by: str,
+    shown: str,
+) -> None:
+    for role, (name, address) in (("AUTHOR", author), ("COMMITTER", committer)):
+        monkeypatch.setenv(f"GIT_{role}_NAME", name)
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", address)
+    words = WORDS.format(subject="x", transition="rollback", target=PROD, weights="blue=100", by=by, reason="y")
+    message = words if by else words.replace("Bento-Gitops-By: \n", "")
+    team.at("07T09:00")
+    team.clone.commit(message, {RELEASE: release(100)})
+    (newest,) = team.asked("-n", "1")
+    assert (newest["author"], newest["committer"]) == (f"{author[0]} <{author[1]}>", f"{committer[0]} <{committer[1]}>")
+    assert newest["by"] == (by or newest["author"])
+    assert newest["by_is_author"] is (by in ("", newest["author"]))
+    for asked in (("-n", "1"), ("--at", "2026-11-07T09:00:00Z")):
+        table = called(team.clone.root, "history", PROD, *asked).stdout
+        assert f" {shown}  " in table, table
+
+
+def test_a_mailmap_of_the_repository_renames_nobody(team: Team) -> None:
+    team.clone.put(".mailmap", "Alice <alice@example.com> <olivia@example.com>\n")
+    team.clone.commit("Nicer names", {RELEASE: release(None, 100) + "paused: {by: x, reason: y}\n"})
+    assert team.asked("-n", "1")[0]["author"] == "Olivia Operator <olivia@example.com>"
 
 
 # What GitHub knows

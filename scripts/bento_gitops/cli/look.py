@@ -225,7 +225,7 @@ def history(
             one.stable,
             one.candidate or "-",
             " ".join(f"{name} {weight}" for name, weight in one.weights.items() if weight) or "-",
-            one.by,
+            one.who,
             one.commit[:10],
             _pull(one.pull_request, one.let_in),
             _why(one),
@@ -271,7 +271,7 @@ def _answered(target: str | None, at: datetime, track: str | None, bundle: str |
 
 
 def _step(one: Entry) -> list[str]:
-    return [_when(one.landed.at), one.transition, one.by, one.commit[:10], _pull(one.pull_request, one.let_in), _why(one)]
+    return [_when(one.landed.at), one.transition, one.who, one.commit[:10], _pull(one.pull_request, one.let_in), _why(one)]
 
 
 def _made_of(one: Answering) -> list[str]:
@@ -323,6 +323,9 @@ def _entry(one: Entry) -> dict[str, object]:
         "candidate": one.candidate,
         "weights": one.weights,
         "by": one.by,
+        "author": one.author,
+        "committer": one.committer,
+        "by_is_author": one.is_authors,
         "reason": one.reason,
         "break_glass": one.break_glass,
         "differs": one.differs,

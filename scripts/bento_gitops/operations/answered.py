@@ -149,7 +149,7 @@ def _recorded(root: Path, now: Release, entry: Entry, name: str, github_says: Ap
     (commit,) = git.log(root, sha, limit=1)
     let_in = github_says.of(sha) if github_says else None
     number = (f"#{let_in.number}" if let_in else "") if github_says else pull_request(commit.subject, commit.body)
-    return Recorded(bundle, sha, commit.date, f"{commit.author} <{commit.email}>", number, let_in)
+    return Recorded(bundle, sha, commit.date, commit.written_by, number, let_in)
 
 
 def _told(entries: list[Entry], github_says: Approvals | None) -> list[Entry]:

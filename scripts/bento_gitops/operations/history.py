@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,8 @@ from bento_gitops.repository.files import WorkingTree
 from bento_gitops.repository.fleet import Fleet, Target, is_target
 from bento_gitops.tools import git, github
 
+_APP = re.compile(r"\[bot\]@[^@<>]+>$")
+"""How GitHub writes the address of an app."""
 MOST = 50
 """Commits of one application that are looked at unless somebody asks for more."""
 
@@ -38,6 +41,10 @@ class Entry:
     weights: dict[str, int]
     """By track."""
     by: str
+    """As its message says, which its author wrote; the author where it says nothing."""
+    author: str
+    committer: str
+    """Both as the commit has them, which is what somebody told Git: only a signature or the server knows more."""
     reason: str
     break_glass: str
     differs: bool
@@ -48,6 +55,28 @@ class Entry:
     """As that commit's message says, or as GitHub says where it was asked; empty: it was pushed."""
     let_in: github.Merged | None = None
     """What GitHub says of the pull request; None where it was not asked, or knows of none."""
+
+    @property
+    def is_authors(self) -> bool:
+        """Whether its author is who its message says."""
+        return self.by == self.author
+
+    @property
+    def who(self) -> str:
+        """For people: a name that only a message says is never shown as if it were more.
+
+        An app commits for people, so another name is what is to be expected there, and the app stands beside it: anybody can
+        give a commit its address too.
+        """
+        # What divides the parts is in none of them: a name with `; author Alice` in it is a name.
+        by, author, committer = (name.replace(";", ",") for name in (self.by, self.author, self.committer))
+        if self.is_authors:
+            parts = [author]
+        else:
+            parts = [by, f"through {author}"] if _APP.search(author) else [f"says {by}", f"author {author}"]
+        if self.committer != self.author:
+            parts.append(f"committer {committer}")
+        return "; ".join(parts)
 
 
 def history(root: Path, wanted: str | None, limit: int = MOST, *, approvals: bool = False) -> list[Entry]:
@@ -128,7 +157,9 @@ def entry_of(target: str, commit: git.Commit, text: bytes | None, landed: git.La
         stable=release.tracks[release.stable].bundle if release else "",
         candidate=track.bundle if track else "",
         weights=now,
-        by=(commit.trailer(BY) if about else None) or f"{commit.author} <{commit.email}>",
+        by=(commit.trailer(BY) if about else None) or commit.written_by,
+        author=commit.written_by,
+        committer=commit.committed_by,
         reason=(commit.trailer(REASON) if about else None) or ("" if about else commit.subject),
         break_glass=(commit.trailer(BREAK_GLASS) if about else None) or "",
         differs=told is not None and told != " ".join(f"{name}={weight}" for name, weight in now.items()),

@@ -355,7 +355,10 @@ class Commit:
 
     sha: str
     author: str
+    """As the commit itself has it: a .mailmap, which anybody can change, counts for nothing here."""
     email: str
+    committer: str
+    committer_email: str
     date: datetime
     """When it was committed, in the committer's time zone."""
     subject: str
@@ -364,13 +367,23 @@ class Commit:
     trailers: tuple[tuple[str, str], ...] = field(default=())
     """Key and value of each `Key: value` line at the message's end, in order; a key may stand more than once."""
 
+    @property
+    def written_by(self) -> str:
+        """The author, as `Name <address>`."""
+        return f"{self.author} <{self.email}>"
+
+    @property
+    def committed_by(self) -> str:
+        """The committer, as `Name <address>`."""
+        return f"{self.committer} <{self.committer_email}>"
+
     def trailer(self, key: str) -> str | None:
         """The last value of a trailer; Git does not mind the key's case."""
         found = [value for name, value in self.trailers if name.lower() == key.lower()]
         return found[-1] if found else None
 
 
-_FIELDS = ("%H", "%aN", "%aE", "%cI", "%s", "%b", "%(trailers:only,unfold)")
+_FIELDS = ("%H", "%an", "%ae", "%cn", "%ce", "%cI", "%s", "%b", "%(trailers:only,unfold)")
 
 
 def log(
@@ -404,7 +417,7 @@ def log(
 
 
 def _commit(fields: Sequence[str]) -> Commit:
-    sha, author, email, date, subject, body, trailers = fields
+    sha, author, email, committer, committer_email, date, subject, body, trailers = fields
     pairs = [line.partition(":") for line in trailers.splitlines() if ":" in line]
     text = body.strip()
     if pairs:
@@ -415,6 +428,8 @@ def _commit(fields: Sequence[str]) -> Commit:
         sha,
         author,
         email,
+        committer,
+        committer_email,
         datetime.fromisoformat(date),
         subject,
         text,
