@@ -52,6 +52,20 @@ def test_the_same_release_gives_the_same_split_in_every_controller(render: Rende
     assert "violet" not in split
 
 
+@pytest.mark.parametrize(("controller", "kind"), [("traefik", "TraefikService"), ("none", "Service")])
+def test_a_route_that_names_only_what_gets_requests_says_which_tracks_it_may_lead_to(
+    render: Render, controller: str, kind: str
+) -> None:
+    """The policy that limits operators believes it, so it names an api for each track with pods, and nothing else."""
+    found = render(four_tracks(controller, 0))
+    said = found.one(kind, "tickets")["metadata"]["annotations"]["bento-gitops/tracks"]
+    assert said == ",".join(f"{track}=tickets-{track}-tickets" for track in ("blue", "green", "red"))
+    for pair in said.split(","):
+        track, name = pair.split("=")
+        labels = found.one("Service", name)["metadata"]["labels"]
+        assert (labels["bento-gitops/track"], labels["bento-gitops/role"]) == (track, "api")
+
+
 @pytest.mark.parametrize("weight", [0, 10, 100])
 @pytest.mark.parametrize("controller", BY_HEADER)
 def test_the_header_asks_every_track_that_has_pods_also_at_weight_zero(render: Render, controller: str, weight: int) -> None:

@@ -251,6 +251,10 @@ def refusal(found: Place, of: tuple[str, str, str], namespace: str, name: str, p
     return told(found.operator, of, namespace, name, patch)
 
 
+def prefix_of(of: Kind) -> str:
+    return f"/apis/{of[0]}/{of[1]}" if of[0] else f"/api/{of[1]}"
+
+
 def told(api: client.ApiClient, of: tuple[str, str, str], namespace: str, name: str, patch: Map) -> str:
     group, version, plural = of
     prefix = f"/apis/{group}/{version}" if group else f"/api/{version}"
@@ -532,6 +536,174 @@ def test_an_operator_changes_nothing_else_of_a_route(place: Place, tried: str) -
     answer = refusal(place, of[:3], namespace, name, body)
     assert answer.endswith(f": {message}"), answer
     assert told(place.admin, of[:3], namespace, name, body) == "", "it limits operators, and nobody else"
+
+
+def weighed(*weights: int) -> Callable[[list[Map]], object]:
+    """The last rule's backends have these weights."""
+
+    def change(rules: list[Map]) -> None:
+        last = rules[-1]
+        for backend, weight in zip(last.get("backendRefs") or last["route"], weights, strict=True):
+            backend["weight"] = weight
+
+    return change
+
+
+def added(name: str, **more: Any) -> Callable[[list[Map]], object]:
+    """One more backend of Traefik, like those that are there but for its name; the weights still add up."""
+
+    def change(services: list[Map]) -> None:
+        services[0]["weight"] -= 10
+        services.append({**services[0], "name": name, "middlewares": [{"name": name}], "weight": 10, **more})
+
+    return change
+
+
+UNEQUAL = "the weights of a route are whole percents that add up to 100 (found {})"
+SELECTS = "a Service selects a track that has pods, one of: blue, green (found {})"
+AROUND: Mapping[str, tuple[str, Kind, str, Callable[[Map], Map], str]] = {
+    "to its own runner": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(added(f"{APP}-blue-embedder")),
+        STRANGER.format(f"{APP}-blue-embedder"),
+    ),
+    "to a Service whose name begins like one of its own": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(added(f"{APP}-archive-blue-api")),
+        STRANGER.format(f"{APP}-archive-blue-api"),
+    ),
+    "to a track in another namespace": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(added(f"{APP}-green-tickets", namespace="elsewhere")),
+        STRANGER.format(f"{APP}-green-tickets"),
+    ),
+    "to a track past another's middleware": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(lambda services: services[0].update(middlewares=[{"name": f"{APP}-green-tickets"}])),
+        STRANGER.format(f"{APP}-blue-tickets"),
+    ),
+    "to a track by a middleware of elsewhere": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(
+            added(f"{APP}-green-tickets", middlewares=[{"name": f"{APP}-green-tickets", "namespace": "elsewhere"}]),
+        ),
+        STRANGER.format(f"{APP}-green-tickets"),
+    ),
+    "to nobody, by Traefik": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(lambda services: services.clear()),
+        UNEQUAL.format("no backend"),
+    ),
+    "to nobody, with no list": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        said({"spec": {"weighted": {"services": None}}}),
+        UNEQUAL.format("no backend"),
+    ),
+    "by all weights at zero, of Traefik": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        of_traefik(lambda services: [one.update(weight=0) for one in services]),
+        UNEQUAL.format("0 + 0"),
+    ),
+    "with a list of its own choice": (
+        "traefik",
+        TRAEFIK,
+        APP,
+        said({"metadata": {"annotations": {"bento-gitops/tracks": f"blue={APP}-blue-embedder"}}}),
+        ONLY_NOTES.format("bento-gitops/live", APP),
+    ),
+    "by all weights at zero": ("gateway", HTTPROUTE, APP, of_gateway(weighed(0, 0)), UNEQUAL.format("0 + 0")),
+    "by weights above all": ("gateway", HTTPROUTE, APP, of_gateway(weighed(100, 100)), UNEQUAL.format("100 + 100")),
+    "by a weight that is not said": (
+        "gateway",
+        HTTPROUTE,
+        APP,
+        of_gateway(lambda rules: rules[-1]["backendRefs"][0].pop("weight")),
+        UNEQUAL.format("1 + 25"),
+    ),
+    "by all weights at zero, of Istio": ("istio", ISTIO, APP, of_istio(weighed(0, 0)), UNEQUAL.format("0 + 0")),
+    "by weights of Istio that add up to less": ("istio", ISTIO, APP, of_istio(weighed(50, 25)), UNEQUAL.format("50 + 25")),
+    "by a canary of half a percent": (
+        "nginx",
+        INGRESS,
+        CANARY,
+        said({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/canary-weight": "0.5"}}}),
+        UNEQUAL.format("none"),
+    ),
+    "by a canary without a weight": (
+        "nginx",
+        INGRESS,
+        CANARY,
+        said({"metadata": {"annotations": {"nginx.ingress.kubernetes.io/canary-weight": None}}}),
+        UNEQUAL.format("none"),
+    ),
+    "to every track at once": (
+        "none",
+        SERVICE,
+        APP,
+        said({"spec": {"selector": {"bento-gitops/track": None}}}),
+        SELECTS.format("none"),
+    ),
+    "to a track that is not there": (
+        "none",
+        SERVICE,
+        APP,
+        said({"spec": {"selector": {"bento-gitops/track": "red"}}}),
+        SELECTS.format("red"),
+    ),
+}
+"""Ways round the weights, as DENIED has them."""
+
+
+@pytest.mark.parametrize("tried", AROUND)
+def test_an_operator_gets_no_request_past_the_weights(place: Place, tried: str) -> None:
+    controller, of, name, patch, message = AROUND[tried]
+    namespace = place.namespaces[controller]
+    path = f"{prefix_of(of)}/namespaces/{namespace}/{of[2]}/{name}"
+    body = patch(asked(place.admin, "GET", path))
+    answer = refusal(place, of[:3], namespace, name, body)
+    assert answer.endswith(f": {message}"), answer
+
+
+def test_an_operator_gives_a_track_that_has_no_weight_all_of_it_with_traefik(place: Place) -> None:
+    """Traefik's route names it no more; what the chart says of its tracks lets it come back."""
+    namespace = place.namespaces["traefik"]
+    path = f"{prefix_of(TRAEFIK)}/namespaces/{namespace}/{TRAEFIK[2]}/{APP}"
+    before = asked(place.admin, "GET", path)
+    backends = {one["name"]: one for one in before["spec"]["weighted"]["services"]}
+    blue, green = ({**backends[f"{APP}-{track}-tickets"], "weight": 100} for track in ("blue", "green"))
+
+    def sent(*services: Map) -> str:
+        body = {"spec": {"weighted": {"services": list(services)}}}
+        answer = told(place.operator, TRAEFIK[:3], namespace, APP, body)
+        if not answer:
+            asked(place.operator, "PATCH", path, body, "application/merge-patch+json")
+        return answer
+
+    try:
+        assert sent(blue) == ""
+        runner = {**green, "name": f"{APP}-green-embedder", "middlewares": [{"name": f"{APP}-green-embedder"}]}
+        assert sent(runner).endswith(f": {STRANGER.format(f'{APP}-green-embedder')}")
+        assert sent(green) == ""
+        assert sent({**blue, "weight": 75}, {**green, "weight": 25}) == ""
+    finally:
+        body = {"spec": {"weighted": {"services": before["spec"]["weighted"]["services"]}}}
+        asked(place.admin, "PATCH", path, body, "application/merge-patch+json")
 
 
 SYNC = {"prune": True, "selfHeal": True}

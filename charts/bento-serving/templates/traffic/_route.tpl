@@ -107,6 +107,19 @@ Whether one request can have both sets of headers; empty if not. Call: include "
 {{- end -}}
 
 {{- /*
+Which tracks a route may lead to, as an annotation's text: track=Service of its api, separated by commas. For a route that names only what gets
+requests: the policy operators-shift-weights-only takes from here what else they may name, and no name is taken for a track's by its looks.
+Call: include "bento-serving.knownTracks" $app
+*/}}
+{{- define "bento-serving.knownTracks" -}}
+{{- $known := list -}}
+{{- range .reachable -}}
+{{- $known = append $known (printf "%s=%s" .name (first .apis).name) -}}
+{{- end -}}
+{{- join "," $known -}}
+{{- end -}}
+
+{{- /*
 A duration in seconds. Call: include "bento-serving.seconds" "1h30m"
 */}}
 {{- define "bento-serving.seconds" -}}
