@@ -262,8 +262,16 @@ def test_a_mailmap_of_the_repository_renames_nobody(team: Team) -> None:
 # What GitHub knows
 
 
-def review(who: str, state: str, *, commit: str = "head", at: str = "2026-11-03T08:00:00Z") -> dict[str, Any]:
-    return {"user": {"login": who}, "state": state, "commit_id": commit, "submitted_at": at}
+def review(
+    who: str, state: str, *, commit: str = "head", at: str = "2026-11-03T08:00:00Z", association: str = "MEMBER"
+) -> dict[str, Any]:
+    return {
+        "user": {"login": who},
+        "state": state,
+        "commit_id": commit,
+        "submitted_at": at,
+        "author_association": association,
+    }
 
 
 @pytest.fixture
@@ -297,6 +305,37 @@ def test_github_says_who_approved_and_its_word_counts_more_than_the_message(team
     }
     shown = called(team.clone.root, "history", PROD, "--approvals").stdout
     assert "#14 by paula, approved by rita, erik (before its last commit), merged by max" in shown
+
+
+def approvers(team: Team, github: GitHub, reviews: list[dict[str, Any]]) -> list[str]:
+    merge = team.clone.git("log", "--merges", "--format=%H", "-1")
+    github.merged(14, merge, reviews=reviews, at="2026-11-03T09:00:00Z")
+    since = only(team.at_that_time("05T12:00", "--track", "green", "--approvals"))["since"]["pull_request"]
+    return [one["by"] for one in since["approvals"]]
+
+
+def test_what_somebody_says_after_the_merge_does_not_take_back_the_approval_it_came_in_with(team: Team, github: GitHub) -> None:
+    after = "2026-11-03T09:00:01Z"
+    reviews = [
+        review("rita", "APPROVED"),
+        review("rita", "CHANGES_REQUESTED", at=after),
+        review("carl", "CHANGES_REQUESTED"),
+        review("carl", "APPROVED", at=after),
+        review("erik", "APPROVED", at="2026-11-03T09:00:00Z"),
+        {**review("pia", "PENDING"), "submitted_at": None},
+    ]
+    assert approvers(team, github, reviews) == ["rita", "erik"]
+
+
+def test_each_s_last_word_before_the_merge_counts_in_whatever_order_github_tells_them(team: Team, github: GitHub) -> None:
+    reviews = [review("rita", "CHANGES_REQUESTED", at="2026-11-03T08:30:00Z"), review("rita", "APPROVED")]
+    assert approvers(team, github, reviews) == []
+
+
+def test_an_approval_of_somebody_who_may_not_write_is_none(team: Team, github: GitHub) -> None:
+    kinds = ("NONE", "CONTRIBUTOR", "FIRST_TIME_CONTRIBUTOR", "MANNEQUIN", "COLLABORATOR", "MEMBER", "OWNER")
+    reviews = [review(kind.lower(), "APPROVED", association=kind) for kind in kinds]
+    assert approvers(team, github, reviews) == ["collaborator", "member", "owner"]
 
 
 def test_a_number_in_a_message_that_github_knows_nothing_of_is_no_pull_request(team: Team, github: GitHub) -> None:

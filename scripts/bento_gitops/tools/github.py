@@ -92,7 +92,7 @@ def merged_pull_request(root: Path, sha: str, base: str) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Somebody's approval that was still in force when the pull request was merged."""
+    """An approval of somebody who may write, in force when the pull request was merged."""
 
     by: str
     at: str
@@ -137,14 +137,20 @@ def who_let_in(root: Path, sha: str, base: str) -> Merged | None:
         raise ToolFailed(f"gh api: its answer about the pull request of {sha[:12]} lacks {error}") from None
 
 
+_MAY_WRITE = ("OWNER", "MEMBER", "COLLABORATOR")
+"""Anybody at all may approve a pull request of a public repository; branch protection counts none of the others either."""
+
+
 def _approvals(reviews: list[dict[str, Any]], head: str, merged: str) -> Iterator[Approval]:
-    """Each person's last word counts; a comment is none."""
-    last: dict[str, dict[str, Any]] = {}
-    for review in reviews:
-        if review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
-            last[_login(review["user"])] = review
+    """Each person's last word before the merge counts; a comment is none.
+
+    An approval that was dismissed does not count, even if that came later: GitHub does not say when it was.
+    """
+    said = [one for one in reviews if one["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED")]
+    in_time = sorted((one for one in said if one["submitted_at"] <= merged), key=lambda one: one["submitted_at"])
+    last = {_login(review["user"]): review for review in in_time}
     for who, review in last.items():
-        if review["state"] == "APPROVED" and str(review["submitted_at"]) <= merged:
+        if review["state"] == "APPROVED" and review["author_association"] in _MAY_WRITE:
             yield Approval(who, str(review["submitted_at"]), review["commit_id"] == head)
 
 
