@@ -100,6 +100,19 @@ def test_the_pods_of_the_track_and_the_stable_api_are_reached(world: World) -> N
     assert not any(word.startswith("--context") for arguments in world.kubectl.asked() for word in arguments)
 
 
+def test_without_a_name_it_is_the_context_that_is_called_as_the_environment_s_cluster(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contexts = [{"name": name, "context": {"cluster": "c", "user": "u"}} for name in ("laptop", "prod-cluster")]
+    file = tmp_path / "kubeconfig"
+    clusters = [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}]
+    users = [{"name": "u", "user": {}}]
+    file.write_text(json.dumps({"current-context": "laptop", "contexts": contexts, "clusters": clusters, "users": users}))
+    monkeypatch.setenv("KUBECONFIG", str(file))
+    world.verify()
+    assert all("--context=prod-cluster" in arguments for arguments in world.kubectl.asked())
+
+
 def test_the_context_is_the_one_that_was_named(world: World) -> None:
     world.verify("--context", "prod-eu")
     assert all("--context=prod-eu" in arguments for arguments in world.kubectl.asked())

@@ -127,6 +127,15 @@ def test_no_cluster_and_no_prometheus_say_so(olivia: Operator, cluster: Live, mo
     assert "there is no cluster to look at" in olivia.run("observe", PROD, code=5).err
 
 
+def test_a_kubeconfig_that_is_not_there_and_a_context_that_it_lacks_are_called_so(
+    olivia: Operator, cluster: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = olivia.run("observe", PROD, "--context", "stand-inn", code=5).err
+    assert "the kubeconfig has no context 'stand-inn'; did you mean 'stand-in'?" in said
+    monkeypatch.setenv("KUBECONFIG", "/nonexistent/kubeconfig")
+    assert "/nonexistent/kubeconfig is not there; set KUBECONFIG to a file that is" in olivia.run("observe", PROD, code=5).err
+
+
 def test_a_query_of_one_s_own_that_is_wrong_is_told_and_gives_no_number(olivia: Operator, cluster: Live) -> None:
     path = olivia.clone.root / f"environments/{PROD}/config.yaml"
     own = "rollout: {analysis: {queries: {resolved: {query: 'sum(solved{track=\"$track\"}[$window])', min: 0.5}}}}\n"

@@ -207,7 +207,9 @@ _SHARED: dict[str, tuple[Any, Any]] = {
         False,
     ),
     "context": (
-        Annotated[str | None, typer.Option(help="The kubeconfig's context that is looked at; without it the current one.")],
+        Annotated[
+            str | None, typer.Option(help="The kubeconfig's; else the one called as the environment's cluster, else the current.")
+        ],
         None,
     ),
     "prometheus": (

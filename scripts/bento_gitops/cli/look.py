@@ -75,7 +75,10 @@ def status(
 
 def observe(
     target: Annotated[str, typer.Argument(metavar="ENV/APP", help="An application in an environment.")],
-    kube_context: Annotated[str | None, typer.Option("--context", help="The kubeconfig's; without it the current one.")] = None,
+    kube_context: Annotated[
+        str | None,
+        typer.Option("--context", help="The kubeconfig's; else the one called as the environment's cluster, else the current."),
+    ] = None,
     prometheus: Annotated[
         str | None, typer.Option(metavar="URL", help="Instead of the environment's monitoring.prometheus.address.")
     ] = None,

@@ -199,7 +199,10 @@ def replay(
     url: Url = None,
     stable_url: StableUrl = None,
     key: Key = None,
-    kubernetes: Annotated[str | None, typer.Option("--context", help="The kubeconfig's; without it the current one.")] = None,
+    kubernetes: Annotated[
+        str | None,
+        typer.Option("--context", help="The kubeconfig's; else the one called as the environment's cluster, else the current."),
+    ] = None,
     tolerance: Annotated[float, typer.Option(min=0, help="How far two numbers may be apart and still be the same.")] = 0,
     ignore: Annotated[
         list[str] | None, typer.Option(metavar="POINTER", help="A place in the answers that may differ, like /items/*/id.")

@@ -62,7 +62,11 @@ def forwarded(situation: Situation, track: str, services: Sequence[str], context
     Pods and not Services: a way to a Service is a way to one of its pods, and the requests of an api reach any of them.
     Raises Refused where the cluster has not this application's Services, ToolFailed where it does not answer.
     """
+    from bento_gitops.tools.cluster import known_context
+
     program = binaries.find("kubectl")
+    # As `observe` chooses: what is asked here and what is looked at there must be one cluster.
+    context = context or known_context(situation.environment.value.cluster)
     namespace = situation.environment.value.namespace
     selector = f"{APPLICATION}={situation.target.application},{TRACK}={track}"
     try:

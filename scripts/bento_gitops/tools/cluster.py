@@ -15,7 +15,7 @@ import yaml
 
 from bento_gitops.checking.objects import Map, maps
 from bento_gitops.model.files import Controller
-from bento_gitops.model.problem import ToolFailed
+from bento_gitops.model.problem import ToolFailed, did_you_mean
 from bento_gitops.observing.live import APPLICATION, ROUTES, Seen
 from bento_gitops.observing.rerouting import HAND
 
@@ -166,8 +166,7 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ, *, pref
             config.load_kube_config(file, chosen, settings)
             name = f"of context {chosen}"
     except (config.ConfigException, OSError) as error:
-        todo = "set KUBECONFIG, or name a context of it with --context"
-        raise ToolFailed(f"there is no cluster to look at: {_last(error)}; {todo}") from None
+        raise ToolFailed(f"there is no cluster to look at: {_no_cluster(config, file, context, error)}") from None
     except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = f"{file or '~/.kube/config'}{'' if line is None else f', line {line + 1}'}"
@@ -175,10 +174,34 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ, *, pref
     return Cluster(client.ApiClient(settings), name)
 
 
+def known_context(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The context that is called so, where there is a kubeconfig that has it."""
+    config = _untyped("kubernetes.config")
+    try:
+        known, _ = config.list_kube_config_contexts(environ.get("KUBECONFIG") or None)
+    except (config.ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        return None  # whoever uses the kubeconfig next says what is wrong with it
+    return name if name in [one["name"] for one in known] else None
+
+
 def _context(config: Any, file: str | None, preferred: str) -> str:
     """The context of a kubeconfig that is called so, else the current one."""
     known, current = config.list_kube_config_contexts(file)
     return preferred if preferred in [one["name"] for one in known] else str(current["name"])
+
+
+def _no_cluster(config: Any, file: str | None, context: str | None, error: Exception) -> str:
+    """Why, and what to do: the client's own words call a kubeconfig invalid that is not there, or lacks a context."""
+    if file and not any(Path(one).exists() for one in file.split(os.pathsep)):
+        return f"{file} is not there; set KUBECONFIG to a file that is"
+    if context is not None:
+        try:
+            known = sorted(one["name"] for one in config.list_kube_config_contexts(file)[0])
+        except (config.ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+            known = []
+        if known and context not in known:
+            return f"the kubeconfig has no context '{context}'; {did_you_mean(context, known)}"
+    return f"{_last(error)}; set KUBECONFIG, or name a context of it with --context"
 
 
 def _untyped(module: str) -> Any:
