@@ -18,9 +18,11 @@ export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
 CODE := $(wildcard scripts tests benchmarks examples)
 CLUSTER_TEST = $(BIN)/python -m pytest -o addopts= -W default::pytest.PytestWarning -p no:cacheprovider -s -q
 
-# What examples add: files that tests need, targets that test, images that the cluster smoke loads.
+# What examples add: files that tests need, targets that test (two at a time, or alone because they measure under load), images that
+# the cluster smoke loads.
 TEST_NEEDS :=
 TEST_TARGETS :=
+TEST_ALONE :=
 SMOKE_NEEDS :=
 
 # A fork that removed the example has none of its targets.
@@ -94,7 +96,8 @@ test: $(TOOLS) $(PROMETHEUS) check $(TEST_NEEDS) ## proves it: checks, tests, an
 	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
 	@$(BIN)/python -m pytest -n 0 -s tests/policies/test_verdicts.py
-	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
+	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory -j2 --output-sync=target $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
+	@$(if $(TEST_ALONE),$(MAKE) --no-print-directory $(TEST_ALONE))
 
 .PHONY: format
 format: $(READY) ## formats the code
