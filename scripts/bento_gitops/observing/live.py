@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ APPLICATION, ENVIRONMENT = "bento-gitops/application", "bento-gitops/environment
 TRACK, BUNDLE, COMPONENT = "bento-gitops/track", "bento-gitops/bundle", "bento-gitops/component"
 _REVISION = "deployment.kubernetes.io/revision"
 _WEIGHT = f"{CANARY}-weight"
+_PERCENT = re.compile(r"[0-9]{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _of_ingresses(ingresses: Sequence[Map], application: str) -> list[tuple[str,
         return [(backends.pop(), 100)]
     beside = _backends(canaries[0])
     said = _annotations(canaries[0]).get(_WEIGHT, "0")
-    if len(canaries) > 1 or len(beside) != 1 or not said.isdigit():
+    if len(canaries) > 1 or len(beside) != 1 or not _PERCENT.fullmatch(said):
         return []
     return [(backends.pop(), 100 - int(said)), (beside.pop(), int(said))]
 
@@ -187,4 +189,4 @@ def _annotations(one: Map) -> dict[str, str]:
 
 
 def _whole(value: Json, unsaid: int) -> int:
-    return value if isinstance(value, int) else unsaid
+    return value if isinstance(value, int) and not isinstance(value, bool) else unsaid

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bento_gitops.checking.objects import Map, as_map, as_text, get, maps
-from bento_gitops.observing.held import LIVE, Held, held_in
+from bento_gitops.checking.objects import Json, Map, as_map, as_text, get, maps
+from bento_gitops.observing.held import LIVE, Held, held_in, remembered
 from bento_gitops.observing.live import APPLICATION
 
 APPLICATIONS = ("argoproj.io", "v1alpha1", "applications")
@@ -15,6 +16,7 @@ REFRESH = "argocd.argoproj.io/refresh"
 """The annotation at which Argo CD looks at Git now, and not minutes later; it removes it."""
 TRACKING = "argocd.argoproj.io/tracking-id"
 """The annotation of every object that Argo CD syncs."""
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Syncing:
     """Synced, OutOfSync or Unknown."""
     health: str
     revision: str
-    """The commit that was compared with, or nothing."""
+    """The commit that was compared with, or nothing; never another word, which Git might take for an option."""
     automated: Map | None
     """Its `syncPolicy.automated`."""
     busy: bool
@@ -50,19 +52,28 @@ def syncing(application: Map) -> Syncing:
     status = get(application, "status")
     automated = get(application, "spec", "syncPolicy", "automated")
     phase = get(status, "operationState", "phase")
+    revision = as_text(get(status, "sync", "revision"))
+    known = bool(_COMMIT.fullmatch(revision))
     return Syncing(
         name=as_text(get(application, "metadata", "name")),
         sync=as_text(get(status, "sync", "status")) or "Unknown",
         health=as_text(get(status, "health", "status")) or "Unknown",
-        revision=as_text(get(status, "sync", "revision")),
+        revision=revision if known else "",
         automated=automated if isinstance(automated, dict) else None,
         busy=bool(get(application, "operation")) or phase in ("Running", "Terminating"),
         held=held_in(application),
         ours=bool(as_text(as_map(get(application, "metadata", "labels")).get(APPLICATION))),
-        errors=tuple(
-            as_text(one.get("message")) for one in maps(get(status, "conditions")) if as_text(one.get("type")).endswith("Error")
+        errors=(
+            *_errors(status),
+            *([] if known or not revision else [f"its revision is no commit: '{revision[:60]}'"]),
         ),
     )
+
+
+def _errors(status: Json) -> Iterator[str]:
+    for condition in maps(get(status, "conditions")):
+        if as_text(condition.get("type")).endswith("Error"):
+            yield as_text(condition.get("message"))
 
 
 def switched_off(held: Held) -> Map:
@@ -80,7 +91,7 @@ def switched_on(held: Held | None) -> Map:
     if held is not None and held.readable and held.automated is None:
         return patch  # it was synced by hand before, and is again
     known = held.automated if held is not None else None
-    automated: Map = dict(known) if known is not None else {"enabled": None, "prune": True, "selfHeal": True}
+    automated: Map = remembered(known) if known is not None else {"enabled": None, "prune": True, "selfHeal": True}
     return {**patch, "spec": {"syncPolicy": {"automated": automated}}}
 
 
