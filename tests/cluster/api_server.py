@@ -131,10 +131,14 @@ class ApiServer:
         return policy
 
     def judge(self, method: str, body: Map, namespace: str) -> Answer:
-        """What it says to the creation (POST) or the deletion of an object, of which nothing stays."""
+        """What it says to the creation (POST), the deletion or the next state (PUT) of an object, of which nothing stays."""
         path = self.path(body, namespace)
+        metadata: Any = body["metadata"]
+        if method == "PUT":
+            there = f"{path}/{metadata['name']}"
+            version = self.ask("GET", there).body["metadata"]["resourceVersion"]
+            return self.ask("PUT", f"{there}?dryRun=All", {**body, "metadata": {**metadata, "resourceVersion": version}})
         if method == "DELETE":
-            metadata: Any = body["metadata"]
             return self.ask("DELETE", f"{path}/{metadata['name']}?dryRun=All")
         return self.ask("POST", f"{path}?dryRun=All", body)
 

@@ -49,7 +49,8 @@ class InForce:
         for body in folder.given:
             server.make(server.path(body, self.namespace), body)
         spec = folder.body["spec"]
-        self.method = "DELETE" if _operations(spec) == {"DELETE"} else "POST"
+        operations = _operations(spec)
+        self.method = "DELETE" if operations == {"DELETE"} else "PUT" if operations == {"UPDATE"} else "POST"
         if self.method == "DELETE":
             for case in folder.cases:
                 server.make(server.path(case.body, self.namespace), case.body)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from api_server import ApiServer, until
+from conftest import ROOT, run
 
-POLICIES = Path(__file__).resolve().parents[2] / "policies"
+POLICIES = ROOT / "policies"
 CANARY = "nginx.ingress.kubernetes.io/canary"
 
 
@@ -34,6 +35,12 @@ def _enforced(server: ApiServer, policy: str, namespace: str) -> None:
     name = server.enforce(policy, _resource(f"{policy}/policy.yaml")["spec"], namespace, said)
     bad = yaml.safe_load(min(folder.glob("bad/*.yaml")).read_text())
     until(lambda: name in server.judge("POST", bad, namespace).refused, f"{policy} is asked in {namespace}")
+
+
+def _reading_routes(server: ApiServer, policy: str, namespace: str) -> None:
+    """In force; what shows that it is asked is the caller's to await."""
+    said = _resource(f"{policy}/policy.yaml")
+    server.enforce(policy, said["spec"], namespace, None, said["metadata"]["annotations"]["bento-gitops/parameters"])
 
 
 def _changed(server: ApiServer, path: str, **fields: Any) -> str:
@@ -111,6 +118,149 @@ def test_our_label_cannot_be_taken_off_to_get_out_of_sight(server: ApiServer) ->
     path = f"{server.path(service, namespace)}/{service['metadata']['name']}"
     kept = {key: value for key, value in service["metadata"]["labels"].items() if key != "bento-gitops/application"}
     assert "missing: bento-gitops/application" in _changed(server, path, metadata={"labels": kept})
+
+
+def test_a_live_track_cannot_be_relabelled_and_then_deleted(server: ApiServer) -> None:
+    namespace = server.namespace("relabelled")
+    route, deployment = _resource("weighted-track-stays/given/route.yaml"), _resource("weighted-track-stays/bad/stable.yaml")
+    paths = {one["kind"]: f"{server.path(one, namespace)}/{one['metadata']['name']}" for one in (route, deployment)}
+    for one in (route, deployment):
+        server.make(server.path(one, namespace), one)
+    _reading_routes(server, "weighted-track-stays", namespace)
+    deleted = f"{paths['Deployment']}?dryRun=All"
+    until(lambda: "so nothing of it is deleted" in server.ask("DELETE", deleted).refused, "a live track stays")
+    ways = {
+        "Deployment": [
+            {**deployment["metadata"]["labels"], "bento-gitops/track": "standby"},
+            {"bento-gitops/application": "x"},
+            {},
+        ],
+        "HTTPRoute": [{"bento-gitops/application": "search"}, {}],
+    }
+    for kind, labels in ((kind, labels) for kind, every in ways.items() for labels in every):
+        assert not _changed(server, paths[kind], metadata={"labels": labels}), "this is a way round, without labels-stay"
+    server.enforce("labels-stay", _resource("labels-stay/policy.yaml")["spec"], namespace, None)
+    until(
+        lambda: "labels that policies go by stay" in _changed(server, paths["Deployment"], metadata={"labels": {}}),
+        "labels-stay is asked",
+    )
+    for kind, labels in ((kind, labels) for kind, every in ways.items() for labels in every):
+        assert "labels that policies go by stay" in _changed(server, paths[kind], metadata={"labels": labels}), (kind, labels)
+
+
+def test_a_live_track_is_not_called_warm_to_get_below_its_minimum(server: ApiServer) -> None:
+    namespace = server.namespace("warm")
+    route, scaler = _resource("weighted-track-stays/given/route.yaml"), _resource("weighted-track-stays/bad/autoscaler.yaml")
+    for one in (route, scaler):
+        server.make(server.path(one, namespace), one)
+    path = f"{server.path(scaler, namespace)}/{scaler['metadata']['name']}"
+    warm = {"metadata": {"labels": {**scaler["metadata"]["labels"], "bento-gitops/capacity": "warm"}}, "spec": {"minReplicas": 1}}
+    _enforced(server, "autoscaler-bounds", namespace)
+    assert "has at least 2 pods" in _changed(server, path, spec={"minReplicas": 1})
+    assert not _changed(server, path, **warm), "this is a way round, by autoscaler-bounds alone"
+    _reading_routes(server, "warm-track-answers-nobody", namespace)
+    until(lambda: "so it is no warm standby" in _changed(server, path, **warm), "who calls a live track warm is refused")
+    other = {**scaler, "metadata": {**scaler["metadata"], "name": "again", "labels": warm["metadata"]["labels"]}}
+    assert "so it is no warm standby" in server.judge("POST", other, namespace).refused, "nor is it made anew as one"
+    live = f"{server.path(route, namespace)}/{route['metadata']['name']}"
+    found = server.ask("GET", live).body
+    for backend in found["spec"]["rules"][-1]["backendRefs"]:
+        backend["weight"] = 100 if "standby" in backend["name"] else 0
+    assert not server.ask("PUT", live, found).refused
+    until(lambda: not _changed(server, path, **warm), "a track without weight may be warm")
+
+
+def test_every_transition_of_a_release_passes_the_policies_on_labels_and_tracks(server: ApiServer) -> None:
+    """In the order of `helm upgrade` and of a sync: all that stays or comes, the route last, then what goes."""
+    namespace = server.namespace("transitions")
+    _enforced(server, "autoscaler-bounds", namespace)
+    for policy in ("weighted-track-stays", "warm-track-answers-nobody"):
+        _reading_routes(server, policy, namespace)
+    server.enforce("labels-stay", _resource("labels-stay/policy.yaml")["spec"], namespace, None)
+    there: dict[str, Any] = {}
+    for says, tracks in TRANSITIONS.items():
+        wanted = {f"{server.path(one, namespace)}/{one['metadata']['name']}": one for one in _rendered(tracks)}
+        for path, one in sorted(wanted.items(), key=lambda item: item[1]["kind"] == "HTTPRoute"):
+            refused = _replaced(server, path, one) if path in there else server.ask("POST", path.rpartition("/")[0], one).refused
+            assert not refused, f"{says}: {refused}"
+        for path in there.keys() - wanted.keys():
+            until(lambda: not server.ask("DELETE", path).refused, f"{says}: {path} goes")  # noqa: B023  (awaited at once)
+        there = wanted
+        if "blue" in tracks and tracks["blue"]["weight"]:
+            scaler = next(path for path in there if path.endswith("horizontalpodautoscalers/tickets-blue-tickets"))
+            labels = {**there[scaler]["metadata"]["labels"], "bento-gitops/capacity": "warm"}
+            until(
+                lambda: "so it is no warm standby" in _changed(server, scaler, metadata={"labels": labels}),  # noqa: B023
+                f"{says}: the policies are asked",
+            )
+
+
+def _replaced(server: ApiServer, path: str, one: Any) -> str:
+    """What the server says to an object in the place of the one that is there, whatever controllers write to it meanwhile."""
+    for _ in range(50):
+        version = server.ask("GET", path).body["metadata"]["resourceVersion"]
+        answer = server.ask("PUT", path, {**one, "metadata": {**one["metadata"], "resourceVersion": version}})
+        if answer.status != 409:
+            break
+    return answer.refused
+
+
+def _track(bundle: str, weight: int, *, least: int = 2, **more: Any) -> dict[str, Any]:
+    scaling = {"scaling": {"minReplicas": least, "maxReplicas": 4}}
+    runs_alone = {"role": "api", "apis": {"classify": {"route": "/classify"}}, **scaling}
+    return {
+        "bundle": bundle,
+        "weight": weight,
+        "image": {"repository": "registry.example.com/ml/tickets", "digest": f"sha256:{'1' * 64}"},
+        "components": {
+            "Tickets": {**runs_alone, "dependencies": ["Embedder"]},
+            "Embedder": {"role": "runner", **scaling},
+        },
+        **more,
+    }
+
+
+TRANSITIONS = {
+    "the first bundle": {"blue": _track("1.0.0", 100)},
+    "prepare": {"blue": _track("1.0.0", 100), "green": _track("1.1.0", 0)},
+    "shift": {"blue": _track("1.0.0", 75), "green": _track("1.1.0", 25)},
+    "abort": {"blue": _track("1.0.0", 100), "green": _track("1.1.0", 0)},
+    "shift to all": {"blue": _track("1.0.0", 0), "green": _track("1.1.0", 100)},
+    "finish with a warm standby": {"blue": _track("1.0.0", 0, least=1, capacity="warm"), "green": _track("1.1.0", 100)},
+    "rollback, first part": {"blue": _track("1.0.0", 0), "green": _track("1.1.0", 100)},
+    "rollback, second part": {"blue": _track("1.0.0", 100), "green": _track("1.1.0", 0)},
+    "a bundle with other parts, at once": {
+        "blue": _track("1.0.0", 100),
+        "green": _track("2.0.0", 0, components={"Embedder": {"role": "api", "scaling": {"minReplicas": 2, "maxReplicas": 4}}}),
+    },
+    "all to that": {
+        "blue": _track("1.0.0", 0),
+        "green": _track("2.0.0", 100, components={"Embedder": {"role": "api", "scaling": {"minReplicas": 2, "maxReplicas": 4}}}),
+    },
+    "finish with a cold standby": {
+        "blue": _track("1.0.0", 0, capacity="cold"),
+        "green": _track("2.0.0", 100, components={"Embedder": {"role": "api", "scaling": {"minReplicas": 2, "maxReplicas": 4}}}),
+    },
+    "the standby goes": {
+        "green": _track("2.0.0", 100, components={"Embedder": {"role": "api", "scaling": {"minReplicas": 2, "maxReplicas": 4}}}),
+    },
+}
+"""What a release says from one commit to the next: by what happened, its tracks."""
+
+
+def _rendered(tracks: dict[str, Any]) -> list[Any]:
+    proxy = {"namespace": "proxies", "podLabels": {"app": "proxy"}}
+    routing = {"controller": "gateway", "gateway": {"name": "public", **proxy}, "hostnames": ["tickets.example.com"]}
+    stable = max(tracks, key=lambda name: tracks[name]["weight"])
+    values = {"application": "tickets", "environment": "prod", "stable": stable, "tracks": tracks, "routing": routing}
+    file = ROOT / "build" / f"transitions-{os.getpid()}.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(yaml.safe_dump(values))
+    try:
+        text = run("helm", "template", "tickets", ROOT / "charts/bento-serving", "--values", file)
+    finally:
+        file.unlink()
+    return [one for one in yaml.safe_load_all(text) if one]
 
 
 def test_a_route_or_service_that_was_let_in_before_is_judged_again_with_its_next_change(server: ApiServer) -> None:
