@@ -36,6 +36,13 @@ def generated(fleet) -> dict[str, dict[str, object]]:
     return {one.cluster: yaml.safe_load(one.text) for one in files}
 
 
+@pytest.fixture(autouse=True)
+def policies(fleet) -> None:
+    """Their names are enough: what is generated names them."""
+    for name in ("probes", "image-by-digest"):
+        fleet.put(f"policies/{name}/policy.yaml", POLICY.replace("NAME", name).replace("HOLDS", "both"))
+
+
 def problems(fleet) -> list[str]:
     with pytest.raises(InvalidInput) as raised:
         cluster_files(Fleet(WorkingTree(fleet.root)))
@@ -152,3 +159,11 @@ routing:
     fleet.put("environments/us/environment.yaml", own + route + "  auth: {jwt: {issuer: https://login.example.com}}\n")
     there = {"controller": "istio", "gatewayNamespace": "istio-ingress"}
     assert generated(fleet)["us"]["environments"]["us"]["routing"] == there  # type: ignore[index]
+
+
+def test_a_policy_that_is_not_there_is_told_before_a_chart_refuses_it(fleet) -> None:
+    fleet.put("clusters/prod-cluster/values.yaml", "")
+    fleet.change(PROD, "defaults:\n", "guardrails: {deny: [image-by-digset]}\ndefaults:\n")
+    assert problems(fleet) == [
+        f"{PROD}:13: guardrails.deny: no policy has this name (found 'image-by-digset'); did you mean 'image-by-digest'?"
+    ]

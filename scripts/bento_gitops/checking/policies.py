@@ -99,9 +99,11 @@ class Policies:
             return []
         of = _subject(item, parameters)
         return [
-            Denial(policy.name, message, policy.mend)
+            Denial(
+                policy.name, message, policy.mend if meant else f"mend {policy.file}, or ask with has() before it reads a field"
+            )
             for policy in asked
-            for message in _judged(policy, of, known=parameters is not None)
+            for message, meant in _judged(policy, of, known=parameters is not None)
         ]
 
     def expressions(self, item: Object) -> int:
@@ -127,10 +129,11 @@ def _subject(item: Object, parameters: Mapping[str, str] | None) -> Subject:
     return subject(decoded(item), params, kind, resource, item.name)
 
 
-def _judged(policy: Policy, of: Subject, *, known: bool) -> Iterator[str]:
+def _judged(policy: Policy, of: Subject, *, known: bool) -> Iterator[tuple[str, bool]]:
+    """Messages, and whether the policy means them: an expression that fails is no word about the object."""
     params = policy.has_parameters
     if params and not known:
-        yield NO_PARAMETERS
+        yield NO_PARAMETERS, True
         return
     # One condition that does not hold passes the object by, whatever becomes of the others.
     met = [of.evaluate(condition, params=params) for condition in policy.conditions]
@@ -140,15 +143,15 @@ def _judged(policy: Policy, of: Subject, *, known: bool) -> Iterator[str]:
     if broken:
         if policy.strict:
             texts = list(dict.fromkeys(_resulted(one, found.text) for one, found in broken))
-            yield texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+            yield texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]", False
         return
     for validation in policy.validations:
         outcome = of.evaluate(validation.condition, params=params)
         if isinstance(outcome, Failed):
             if policy.strict:
-                yield _resulted(validation.condition, _blamed(policy, validation.condition, of, outcome))
+                yield _resulted(validation.condition, _blamed(policy, validation.condition, of, outcome)), False
         elif outcome is not True:
-            yield _message(validation, of, params=params)
+            yield _message(validation, of, params=params), True
 
 
 def _resulted(expression: Expression, error: str) -> str:

@@ -11,10 +11,10 @@ import yaml
 
 from bento_gitops.layers.marked import place_of
 from bento_gitops.model.files import Environment
-from bento_gitops.model.layout import CLUSTERS, cluster_environments, cluster_values, environment_file
+from bento_gitops.model.layout import CLUSTERS, POLICIES, cluster_environments, cluster_values, environment_file
 from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
 from bento_gitops.operations.render import difference
-from bento_gitops.rendering.guardrails import Guarded
+from bento_gitops.rendering.guardrails import Guarded, unknown_policies
 from bento_gitops.repository.files import Tree, write_atomically
 from bento_gitops.repository.fleet import Fleet
 
@@ -84,6 +84,7 @@ def cluster_files(fleet: Fleet) -> list[ClusterFile]:
         todo = "rename the folder, or write clusters/NAME/values.yaml for the one that they name"
         problems.append(Problem(Place(cluster_values(cluster)), "", wrong, f"'{cluster}'", todo))
     problems += [problem for found in by_cluster.values() for problem in _shared(fleet, found)]
+    problems += [problem for found in by_cluster.values() for problem in _unknown_policies(fleet, found)]
     try:
         local = _local_policies(fleet.tree)
     except InvalidInput as error:
@@ -152,6 +153,12 @@ def _shared(fleet: Fleet, environments: Mapping[str, Guarded]) -> list[Problem]:
             todo = "give each a namespace of its own: policies hold by namespace"
             problems.append(Problem(place_of(own.tree, "namespace"), "namespace", wrong, own.value.namespace, todo))
     return problems
+
+
+def _unknown_policies(fleet: Fleet, environments: Mapping[str, Guarded]) -> list[Problem]:
+    """Names in `deny` that no folder has: the chart would refuse them when it is installed, which is late."""
+    known = {path.split("/")[-2] for folder in POLICIES for path in fleet.tree.glob(f"{folder}/*/policy.yaml")}
+    return [problem for guarded in environments.values() for problem in unknown_policies(guarded, known)]
 
 
 def _local_policies(tree: Tree) -> dict[str, object]:

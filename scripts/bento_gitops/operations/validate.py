@@ -130,7 +130,11 @@ def validate(root: Path, wanted: str | None, *, thorough: bool = False, base: st
         for one in report.checked
     )
     checked = _within_quotas(fleet, list(checked), wanted)
-    of_clusters = () if wanted else platforms(root, cluster_files(fleet), checker(fleet.tree))
+    of_clusters: tuple[Platform, ...] = ()
+    if not wanted or "/" not in wanted:
+        here = {namespace.cluster for namespace in namespaces.values()}
+        files = [one for one in cluster_files(fleet) if not wanted or one.cluster in here]
+        of_clusters = platforms(root, files, checker(fleet.tree))
     return replace(report, checked=tuple(checked), platforms=of_clusters)
 
 

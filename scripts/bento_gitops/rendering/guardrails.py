@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from bento_gitops.layers.marked import place_of
 from bento_gitops.layers.reading import Read
 from bento_gitops.layers.resolving import saying
 from bento_gitops.model.base import Model
 from bento_gitops.model.files import Environment, Guardrails, PodCeiling, ReplicaBounds
+from bento_gitops.model.problem import Problem, did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,16 @@ class Guarded:
             if part is not None and (limits := _said(part)):
                 said[key] = limits
         return said
+
+
+def unknown_policies(guarded: Guarded, known: Collection[str]) -> list[Problem]:
+    """Names in `guardrails.deny` that no policy has."""
+    tree = saying(guarded.environments, "guardrails").tree
+    place = place_of(tree, "guardrails", "deny")
+    return [
+        Problem(place, "guardrails.deny", "no policy has this name", f"'{name}'", did_you_mean(name, known))
+        for name in sorted(set(guarded.rules.deny) - set(known))
+    ]
 
 
 def _said(part: Model) -> dict[str, object]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from bento_gitops.checking.policies import Guard, Policies, Policy, read_policy
-from bento_gitops.layers.marked import place_of
 from bento_gitops.model.layout import POLICIES
-from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mean
-from bento_gitops.rendering.guardrails import Guarded
+from bento_gitops.model.problem import InvalidInput, Place, Problem
+from bento_gitops.rendering.guardrails import Guarded, unknown_policies
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet
 
@@ -49,13 +48,6 @@ class Guards:
         if self._policies is None:
             self._policies = policies_of(self._fleet.tree)
         guarded = Guarded(self._fleet.chain(environment))
-        known = {policy.name for policy in self._policies.policies}
-        unknown = sorted(set(guarded.rules.deny) - known)
-        if unknown:
-            said = guarded.environments[0] if guarded.environments[-1].value.guardrails is None else guarded.environments[-1]
-            place = place_of(said.tree, "guardrails", "deny")
-            wrong = "no policy has this name"
-            raise InvalidInput(
-                Problem(place, "guardrails.deny", wrong, f"'{name}'", did_you_mean(name, known)) for name in unknown
-            )
+        if problems := unknown_policies(guarded, {policy.name for policy in self._policies.policies}):
+            raise InvalidInput(problems)
         return Guard(self._policies, guarded.parameters, frozenset(guarded.rules.deny))
