@@ -79,7 +79,8 @@ def test_an_error_denies_and_with_failure_policy_ignore_it_allows() -> None:
 
 
 def test_an_expression_that_fails_is_to_be_mended_in_the_policy_and_not_in_the_object() -> None:
-    (denial,) = Policies([small("validations: [{expression: object.data.a == 'b'}]")]).judge(config_map(), None)
+    policy = small("  validations:\n    - expression: object.data.a == 'b'\n")
+    (denial,) = Policies([policy]).judge(config_map(), None)
     assert denial.mend == "mend policies/small/policy.yaml, or ask with has() before it reads a field"
 
 
