@@ -239,6 +239,37 @@ def test_argo_cd_may_live_in_a_namespace_of_another_name(olivia: Operator, clust
     assert set(found) == {"delivery"}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("policies: {}\nargocd: {namespace: [\n", "values.yaml:3: "),
+        ("argocd:\n  namespace: 7\n", "values.yaml:2: argocd.namespace: "),
+    ],
+)
+def test_values_of_a_cluster_that_cannot_be_read_are_an_error_with_its_line(
+    olivia: Operator, cluster: Live, text: str, said: str
+) -> None:
+    path = olivia.clone.root / cluster_values("prod-cluster")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    for command in (("live", "shift", PROD, "0", "--reason", "x"), ("status", PROD, "--live"), ("live", "discard", PROD)):
+        told = olivia.run(*command, code=1).err
+        assert f"{cluster_values('prod-cluster').removesuffix('values.yaml')}{said}" in told and "Traceback" not in told
+
+
+def test_a_reason_that_no_annotation_holds_is_refused_before_anything_changes(olivia: Operator, cluster: Live) -> None:
+    said = olivia.run("live", "shift", PROD, "0", "--reason", "why " * 3_000, code=4).everything
+    assert "the reason does not fit into an annotation" in said and cluster.changes == []
+
+
+def test_sync_never_comes_back_with_the_right_to_take_everything_away(olivia: Operator, cluster: Live) -> None:
+    cluster.one("applications", ARGO)["spec"]["syncPolicy"]["automated"] = {"prune": True, "selfHeal": True, "allowEmpty": True}
+    shift(olivia, "0")
+    assert (annotation(cluster, "applications", ARGO) or {})["automated"] == {"prune": True, "selfHeal": True}
+    olivia.run("live", "discard", PROD)
+    assert automated(cluster) == {"prune": True, "selfHeal": True}
+
+
 def test_the_cluster_s_own_context_is_taken_where_the_kubeconfig_has_it(olivia: Operator, cluster: Live, tmp_path: Path) -> None:
     file = tmp_path / "kubeconfig"
     config = json.loads(file.read_text())
@@ -468,10 +499,9 @@ def test_adopt_writes_what_is_live_and_switches_sync_on_when_git_has_it(olivia: 
     assert olivia.state("prod") == ("shifting", {"1.0.0": 80, "1.1.0": 20})
     assert f"automatic sync of {ARGO} is on" in said and automated(cluster) == {"prune": True, "selfHeal": True}
     assert annotation(cluster, "httproutes", APP) is None
-    glass = olivia.release("prod").break_glass
-    assert glass is None or "shifted live by Olivia" in glass.reason
+    assert olivia.release("prod").break_glass is None
     message = olivia.clone.git("log", "-1", "--format=%B", "origin/main")
-    assert "live shift by Olivia Operator <olivia@example.com>: Git is down" in message
+    assert "adopted from what was live; its annotation says Olivia Operator <olivia@example.com>: Git is down" in message
 
 
 def test_adopting_zero_takes_the_candidate_back(olivia: Operator, cluster: Live) -> None:
@@ -481,6 +511,32 @@ def test_adopting_zero_takes_the_candidate_back(olivia: Operator, cluster: Live)
     assert olivia.state("prod") == ("steady", {"1.0.0": 100})
     assert release.held and "Git is down" in release.held["1.1.0"].reason
     olivia.run("render", "--check", PROD)
+
+
+def test_who_adopts_answers_for_it_and_not_whom_the_annotation_names(olivia: Operator, cluster: Live) -> None:
+    shift(olivia, "0")
+    for plural, name in (("httproutes", APP), ("applications", ARGO)):
+        note = {**(annotation(cluster, plural, name) or {}), "by": "Alice <a@example.com>", "reason": "all gates agreed to"}
+        cluster.one(plural, name)["metadata"]["annotations"][NOTE] = json.dumps(note)
+    adopt(olivia, "--push", "--reason", "1.1.0 is bad")
+    held = (olivia.release("prod").held or {})["1.1.0"]
+    assert held.by == "Olivia Operator <olivia@example.com>"
+    assert held.reason == "1.1.0 is bad; its annotation says Alice <a@example.com>: all gates agreed to"
+    assert "Bento-Gitops-By: Olivia Operator" in olivia.clone.git("log", "-1", "--format=%B", "origin/main")
+
+
+def test_a_gate_that_being_live_says_nothing_of_is_passed_by_nobody_but_who_says_so(olivia: Operator, cluster: Live) -> None:
+    shift(olivia, "20")
+    for one in cluster.lists["replicasets"]:
+        one["status"]["readyReplicas"] = 1
+    before = olivia.clone.git("rev-parse", "origin/main")
+    said = adopt(olivia, "--push", code=4)
+    assert "gate ready: does not pass" in said and "gate live" not in said
+    assert olivia.clone.git("rev-parse", "origin/main") == before and automated(cluster) is None, "it stays held"
+    adopt(olivia, "--push", "--break-glass", "the pods are on their way")
+    glass = olivia.release("prod").break_glass
+    assert glass and (glass.by, glass.gates) == ("Olivia Operator <olivia@example.com>", ["ready"])
+    assert glass.reason == "the pods are on their way"
 
 
 def test_adopting_the_standby_s_weight_is_a_rollback(olivia: Operator, cluster: Live) -> None:

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bento_gitops.checking.objects import Map, as_map, as_text, get
+from bento_gitops.layers.marked import parse, place_of, plain
 from bento_gitops.layers.reading import read
 from bento_gitops.model.base import moment, timestamp
 from bento_gitops.model.evidence import Observation
 from bento_gitops.model.gate import Gate
 from bento_gitops.model.layout import cluster_values, release_file
 from bento_gitops.model.names import argo_application
-from bento_gitops.model.problem import Place, Problem, Refused, ToolFailed
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, ToolFailed
 from bento_gitops.model.release import Release
-from bento_gitops.observing.held import LIVE, Held, held_in
+from bento_gitops.observing.held import LIVE, LONGEST, Held, held_in, remembered
 from bento_gitops.observing.live import Seen, observed_weights
 from bento_gitops.observing.rerouting import (
     BESIDE,
@@ -157,14 +158,19 @@ def scene_of(tree: Tree, request: Request, reach: Reach) -> Scene:
 
 
 def argocd_namespace(situation: Situation) -> str:
-    """Where Argo CD runs: as the values of the cluster say, else where it is installed by default."""
-    import yaml
+    """Where Argo CD runs: as the values of the cluster say, else where it is installed by default.
 
+    Raises InvalidInput where these are not as they should be.
+    """
     path = cluster_values(situation.environment.value.cluster)
     if not situation.tree.exists(path):
         return "argocd"
-    said = yaml.safe_load(situation.tree.read(path))
-    return as_text(get(as_map(said), "argocd", "namespace")) or "argocd"
+    said = parse(situation.tree.read(path), path)
+    named = get(as_map(plain(said)), "argocd", "namespace")
+    if named is not None and not isinstance(named, str):
+        todo = "write the name of the namespace that Argo CD runs in"
+        raise InvalidInput([Problem(place_of(said, "argocd", "namespace"), "argocd.namespace", "is no name", str(named), todo)])
+    return named or "argocd"
 
 
 def _objects(situation: Situation, cluster: Cluster) -> tuple[Release, Seen]:
@@ -212,6 +218,9 @@ def shift(
         weights=dict(asked.weights),
         automated=_remembered(scene),
     )
+    if len(held.on_application()) > LONGEST:
+        wrong, found = "the reason does not fit into an annotation", f"{len(held.reason)} characters"
+        raise scene.refused("live shift", wrong, found, "say it in a sentence")
     says = f"{told(asked.weights)} until {held.until}"
     if earlier is not None:
         notes.append(f"a live shift of {earlier.by} ({earlier.reason}) held it; this one takes its place")
@@ -256,7 +265,8 @@ def _remembered(scene: Scene) -> Map | None:
     own = held_in(scene.application) if scene.application is not None else None
     if own is not None and own.readable:
         return own.automated
-    return scene.synced.automated if scene.synced else None
+    automated = scene.synced.automated if scene.synced else None
+    return None if automated is None else remembered(automated)
 
 
 def _switch_off(scene: Scene, held: Held, notes: list[str]) -> list[str]:
@@ -476,23 +486,25 @@ def adoption(tree: Tree, root: Path, request: Request, reach: Reach, *, hold: bo
     scene = scene_of(tree, request, reach)
     seen = scene.observation(request.by)
     held = scene.holding()
-    who, why = (held.by, held.reason) if held and held.readable else (request.by, request.reason or "adopted from what was live")
+    # Whoever may patch the route wrote that: it is no more than what the annotation says. Who adopts answers for it.
+    said = f"; its annotation says {held.by}: {held.reason}" if held and held.readable else ""
+    reason = request.reason or "adopted from what was live"
+    reason = f"{reason}{said}"
     now = max(request.now, moment(seen.at))
     if not scene.weights:
         todo = f"look what became of it: bento-gitops status {scene.target} --live"
         raise scene.refused("live adopt", "no route is in force, so there is nothing to adopt", "", todo)
     current = scene.situation.current
-    move = live_shift.adopted(current, scene.situation.plan, scene.weights, now, by=who, reason=request.reason or why, hold=hold)
-    asked = replace(request, now=now, observation=seen, reason=request.reason or f"live shift by {who}: {why}")
+    move = live_shift.adopted(current, scene.situation.plan, scene.weights, now, by=request.by, reason=reason, hold=hold)
+    asked = replace(request, now=now, observation=seen, reason=reason)
     candidate = scene.release.candidate
     if move.transition != "shift" or candidate is None or not _raises(scene, candidate):
         return decided(scene.situation, root, asked, Planned(move, urgent=True))
 
     def gates(facts: gating.Facts) -> list[Gate]:
-        # That Git's state is live is what adopting mends; what else does not hold was passed over when it was shifted.
+        # That Git's state is live is what adopting mends. All else asks for --break-glass: a shift is no way past gates.
         return [gate for gate in gating.before_raising(facts) if gate.name != "live"]
 
-    asked = replace(asked, break_glass=request.break_glass or f"shifted live by {who}: {why}")
     bundle = scene.release.tracks[candidate].bundle
     planned = Planned(move, gates, bundle, urgent=True, needed=scene.situation.pods(candidate))
     return decided(scene.situation, root, asked, planned)
