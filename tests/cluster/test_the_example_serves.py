@@ -215,7 +215,9 @@ def test_verify_reaches_the_pods_themselves_and_finds_them_as_they_should_be(ins
         run("bento-gitops", "verify", f"{ENVIRONMENT}/{APPLICATION}", "--times", "2", "--json", cwd=installed.fleet)
     )
     found = {one["name"]: one["outcome"] for one in told["verification"]["checks"]}
-    assert set(found.values()) == {"passed"}, told
+    assert found.pop("latency/p95") == "not looked", "too few answers for it: how fast this node is, is not asked here"
+    apart = [str(one) for one in told["verification"]["checks"] if found.get(one["name"], "passed") != "passed"]
+    assert not apart, "\n".join(apart)
     assert (told["verification"]["track"], told["verification"]["bundle"]) == ("green", "1.1.0")
     assert {"bundle/EmbeddingRunner", "dependency/EmbeddingRunner", "same/refund-request"} <= found.keys()
 
