@@ -318,3 +318,45 @@ def test_a_pod_that_is_resized_in_place_is_judged(server: ApiServer) -> None:
 
     assert "at most 4 cpu" in resized("64")
     assert not resized("2")
+
+
+def test_a_runner_is_not_reached_by_the_longer_forms_of_its_name(server: ApiServer) -> None:
+    namespace = server.namespace("aliases")
+    runner = _resource("runners-out-of-routes/given/runner.yaml")
+    server.make(server.path(runner, namespace), runner)
+    spec = _resource("runners-out-of-routes/policy.yaml")["spec"]
+    name = server.enforce("runners-out-of-routes", spec, namespace, None, "bento-gitops/role=runner")
+    alias, asked, mirrored = (
+        _resource(f"runners-out-of-routes/bad/{file}.yaml")
+        for file in ("service-alias", "middleware-forward-auth", "virtualservice-mirror")
+    )
+    until(lambda: name in server.judge("POST", alias, namespace).refused, f"{name} is asked in {namespace}")
+    own = runner["metadata"]["name"]
+
+    def refused(host: str) -> list[str]:
+        alias["spec"]["externalName"] = host
+        asked["spec"]["forwardAuth"]["address"] = f"http://{host}:3000/encode"
+        mirrored["spec"]["http"][0]["mirror"]["host"] = host
+        found = (server.judge("POST", body, namespace) for body in (alias, asked, mirrored))
+        return [answer.refused.rpartition(": ")[2].split(" (")[0] for answer in found]
+
+    told = ["no other Service selects the pods of a runner, or is an alias of one", *["no route leads to a runner"] * 2]
+    for host in (f"{own}.{namespace}", f"{own}.{namespace}.svc", f"{own}.{namespace}.svc.cluster.local"):
+        assert refused(host) == told, host
+    for host in (f"{own}.another-namespace.svc", f"{own}-2.{namespace}.svc", f"{own}.example.com"):
+        assert refused(host) == ["", "", ""], host
+
+
+def test_a_runner_s_own_service_and_what_was_there_before_may_be_synced(server: ApiServer) -> None:
+    namespace = server.namespace("synced")
+    runner, route = (_resource(f"runners-out-of-routes/{file}.yaml") for file in ("given/runner", "bad/httproute"))
+    paths = [f"{server.path(one, namespace)}/{one['metadata']['name']}" for one in (runner, route)]
+    for path, one in zip(paths, (runner, route), strict=True):
+        server.make(path.rpartition("/")[0], one)
+    spec = _resource("runners-out-of-routes/policy.yaml")["spec"]
+    name = server.enforce("runners-out-of-routes", spec, namespace, None, "bento-gitops/role=runner")
+    alias = _resource("runners-out-of-routes/bad/service-by-role.yaml")
+    until(lambda: name in server.judge("POST", alias, namespace).refused, f"{name} is asked in {namespace}")
+    assert not _changed(server, paths[0], spec={"publishNotReadyAddresses": True})
+    assert not _changed(server, paths[1])
+    assert "no route leads to a runner" in _changed(server, paths[1], metadata={"annotations": {"touched": "yes"}})
