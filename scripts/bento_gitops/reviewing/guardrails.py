@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -16,13 +16,45 @@ from bento_gitops.reviewing.risks import Risk
 
 KIND = "guardrails"
 EVIDENCE = "evidence"
-FILES = ("policies/**/*.yaml", "clusters/*/*.yaml", "charts/bento-platform/**/*", ".github/**/*", "CODEOWNERS", "docs/CODEOWNERS")
+FILES = (
+    "policies/**/*.yaml",
+    "clusters/*/*.yaml",
+    "charts/bento-platform/**/*",
+    ".github/**/*",
+    "scripts/**/*",
+    "Makefile",
+    "pyproject.toml",
+    "requirements.lock",
+    "CODEOWNERS",
+    "docs/CODEOWNERS",
+)
 """What guards stand in, beside the environments; by patterns of a tree."""
 _EVIDENCE = re.compile(r"environments/(?P<target>[^/]+/[^/]+)/evidence/(?P<tag>[^/]+)\.yaml")
 _POLICY = re.compile(r"policies/(?:local/)?(?P<name>[^/]+)/policy\.yaml")
 _CLUSTER = re.compile(r"clusters/(?P<name>[^/]+)/values\.yaml")
-_GUARDING = ("policies", "namespaces", "operators", "argocd")
-"""Values of charts/bento-platform that decide who may do what."""
+_GUARDING = ("policies", "namespaces", "operators", "argocd", "stepping", "secretStores", "gateway")
+"""Values of charts/bento-platform that decide who may do what: which image has the key that pushes, whence secrets come."""
+_COPY = re.compile(r"charts/bento-platform/policies/(?P<name>[^/]+)\.yaml")
+_UNTRACKED = ("*/__pycache__/*", "*.egg-info/*")
+"""What programs leave beside the tools."""
+_GROUPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "templates, defaults or policies of charts/bento-platform",
+        "what a cluster is held to may do so too",
+        ("charts/bento-platform/templates/*", "charts/bento-platform/values.yaml", "charts/bento-platform/policies/*.yaml"),
+    ),
+    (
+        "files of the image that steps canaries",
+        "it has the key that pushes to the repository",
+        ("charts/bento-platform/stepping/*",),
+    ),
+    (
+        "files of what checks changes",
+        "gates, reviews and what the cluster steps canaries with run this code",
+        ("scripts/*", "Makefile", "pyproject.toml", "requirements.lock"),
+    ),
+)
+"""What they are, what follows, and their patterns (`*` goes over folders)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +69,20 @@ def of_files(files: Mapping[str, Sides]) -> Iterator[Risk]:
     """The risks of the files that differ, by path."""
     for path, sides in files.items():
         yield from _of_file(path, sides)
-    platform = [path for path in files if fnmatchcase(path, "charts/bento-platform/templates/*")]
-    if platform:
-        reason = f"{len(platform)} templates of charts/bento-platform differ: what a cluster is held to may do so too"
-        yield Risk("high", KIND, reason, platform[0])
+    for what, follows, patterns in _GROUPS:
+        found = [path for path in files if _matches(path, patterns) and not _is_told(path, files)]
+        if found:
+            yield Risk("high", KIND, f"{what} differ ({len(found)}): {follows}", found[0])
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns) and not any(fnmatchcase(path, one) for one in _UNTRACKED)
+
+
+def _is_told(path: str, files: Mapping[str, Sides]) -> bool:
+    """A policy's copy in the chart says what the policy says, which is told by its name."""
+    found = _COPY.fullmatch(path)
+    return bool(found) and f"policies/{found['name']}/policy.yaml" in files
 
 
 def _of_file(path: str, sides: Sides) -> Iterator[Risk]:
@@ -50,20 +92,24 @@ def _of_file(path: str, sides: Sides) -> Iterator[Risk]:
             how = "is removed" if sides.after is None else "says something else"
             yield Risk("high", KIND, f"policy {found['name']} {how}, in every cluster and in `validate`", path)
     elif found := _CLUSTER.fullmatch(path):
-        before, after = (side if isinstance(side, dict) else {} for side in (sides.before, sides.after))
-        keys = [key for key in _GUARDING if before.get(key) != after.get(key)]
+        keys = [key for key in _GUARDING if _at(sides.before, key) != _at(sides.after, key)]
         if keys and sides.before is not None:
             yield Risk("high", KIND, f"cluster {found['name']} is guarded otherwise: {', '.join(keys)}", path)
-    elif path.startswith(".github/") and path.endswith((".yml", ".yaml")):
-        yield Risk("high", KIND, "what runs on GitHub, with which token and secrets: it decides how changes are checked", path)
     elif path.endswith("CODEOWNERS"):
         yield Risk("high", KIND, "who must agree to which files", path)
+    elif path.startswith(".github/"):
+        yield Risk("high", KIND, "what runs on GitHub, with which token and secrets: it decides how changes are checked", path)
     elif (found := _EVIDENCE.fullmatch(path)) and sides.after is not None:
         reason = (
             f"gates believe what this says of {found['tag']} in {found['target']}; `verify --record` and `canary step` push it"
             " themselves, so ask who wrote it"
         )
         yield Risk("medium", EVIDENCE, reason, path)
+
+
+def _at(side: Plain, key: str) -> Plain:
+    """A value of a cluster; a file that cannot be read differs in all of them."""
+    return side.get(key) if isinstance(side, dict) else side
 
 
 def _rules(policy: Plain) -> Plain:
