@@ -13,7 +13,7 @@ import pytest
 import yaml
 from bento_gitops.model.base import moment, timestamp
 from bento_gitops.model.layout import cluster_values, release_file
-from bento_gitops.operations import live as operation
+from bento_gitops.operations import live_shifting as operation
 from bento_gitops.tools.cluster import Cluster
 from live_stand_in import Live, live, measuring
 from stories import APP, Operator
@@ -671,3 +671,16 @@ def test_status_live_counts_what_policies_say_of_what_runs(olivia: Operator, clu
     (document,) = json.loads(olivia.run("status", PROD, "--live", "--json").out)
     assert {one["policy"] for one in document["live"]["findings"]} == {"image-by-digest"}
     assert f"{PROD}: policy image-by-digest: " in olivia.run("status", PROD, "--live").out
+
+
+def test_status_live_says_which_policies_its_findings_leave_out(olivia: Operator, cluster: Live) -> None:
+    """Operators read no ConfigMap, and what a cluster alone knows nobody asks it."""
+    for policy in ("image-by-digest", "required-labels", "operators-shift-weights-only"):
+        shutil.copytree(POLICIES / policy, olivia.clone.root / "policies" / policy)
+    left = [
+        "operators-shift-weights-only (holds cluster alone)",
+        "required-labels of ConfigMap, ServiceAccount, NetworkPolicy",
+    ]
+    assert json.loads(olivia.run("status", PROD, "--live", "--json").out)[0]["live"]["uncounted"] == left
+    told = olivia.run("status", "--live")
+    assert (told.out + told.err).count(f"FINDINGS leaves out: {'; '.join(left)}") == 1, "once for all applications"

@@ -145,6 +145,8 @@ def _print_running(running: list[Running]) -> None:
         )
     headings = ["ENVIRONMENT", "APPLICATION", "GIT", "LIVE", "READY PODS", "SYNC", "HEALTH", "REVISION", "FINDINGS"]
     console.table(headings, rows, right=["FINDINGS"])
+    for left in dict.fromkeys(one.uncounted for one in running if one.uncounted):
+        console.note(f"FINDINGS leaves out: {'; '.join(left)}")
     for one in running:
         if one.held is not None:
             held = one.held

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from bento_gitops.checking.objects import Json, Map, Object
-from bento_gitops.checking.policies import Denial, Policies, read_policy
+from bento_gitops.checking.policies import Denial, Policies, Policy, read_policy
 from bento_gitops.layers.overriding import entries
 from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Observation
@@ -17,6 +17,7 @@ from bento_gitops.model.files import Overrides
 from bento_gitops.model.layout import POLICIES, overrides_file
 from bento_gitops.model.problem import Refused, ToolFailed
 from bento_gitops.observing.held import Held, held_in
+from bento_gitops.observing.live import APPLICATION
 from bento_gitops.observing.rerouting import SERVICE, routes_of
 from bento_gitops.observing.syncing import Syncing
 from bento_gitops.operations.deciding import Request
@@ -33,6 +34,12 @@ JUDGED: tuple[tuple[str, str, str, str], ...] = (
     ("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget"),
 )
 """What policies look at, and nobody else."""
+UNREAD: tuple[tuple[str, str], ...] = (
+    ("v1", "ConfigMap"),
+    ("v1", "ServiceAccount"),
+    ("networking.k8s.io/v1", "NetworkPolicy"),
+)
+"""What the chart renders besides, and operators may not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,8 @@ class Running:
     """The live shift is past its end."""
     findings: tuple[Denial, ...] | None = None
     """What policies would say of the objects that run; None: nobody judged them."""
+    uncounted: tuple[str, ...] = ()
+    """By policy, what the findings leave out of it."""
 
 
 @dataclass
@@ -114,6 +123,7 @@ class Lookout:
             held=held,
             late=held is not None and held.past(self.now),
             findings=findings,
+            uncounted=self._uncounted if findings is not None else (),
         )
 
     def _not_synced(self, scene: Scene) -> Iterator[str]:
@@ -140,11 +150,27 @@ class Lookout:
             yield f"an override of {entry.owner} counts {when}: {entry.reason}"
 
     @cached_property
-    def _policies(self) -> Policies:
-        """Those that say the same of an object wherever they are asked. Raises InvalidInput."""
+    def _every_policy(self) -> Sequence[Policy]:
+        """Raises InvalidInput."""
         files = sorted(path for folder in POLICIES for path in self.tree.glob(f"{folder}/*/policy.yaml"))
-        read = [read_policy(self.tree.read(path), path) for path in files]
-        return Policies([policy for policy in read if policy.holds == "both"])
+        return [read_policy(self.tree.read(path), path) for path in files]
+
+    @cached_property
+    def _policies(self) -> Policies:
+        """Those that say the same of an object wherever they are asked."""
+        return Policies([policy for policy in self._every_policy if policy.holds == "both"])
+
+    @cached_property
+    def _uncounted(self) -> tuple[str, ...]:
+        ours: Map = {"labels": {APPLICATION: "any"}}
+        unread = [(kind, Object({"apiVersion": version, "kind": kind, "metadata": ours})) for version, kind in UNREAD]
+        told: list[str] = []
+        for policy in self._every_policy:
+            if policy.holds != "both":
+                told.append(f"{policy.name} (holds {policy.holds} alone)")
+            elif kinds := [kind for kind, empty in unread if policy.looks_at(empty)]:
+                told.append(f"{policy.name} of {', '.join(kinds)}")
+        return tuple(told)
 
     def _findings(self, scene: Scene) -> tuple[tuple[Denial, ...] | None, list[str]]:
         """What the policies would say of what runs, and why something was not judged."""
@@ -257,4 +283,5 @@ def as_document(one: Running) -> dict[str, Json]:
             "late": one.late,
         },
         "findings": None if one.findings is None else [{"policy": d.policy, "message": d.message} for d in one.findings],
+        "uncounted": list(one.uncounted),
     }
