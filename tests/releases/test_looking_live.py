@@ -172,10 +172,14 @@ def test_canary_run_outlives_a_cluster_that_does_not_answer_for_a_while(olivia: 
     counted = measuring({"blue": (9500, 9), "green": (500, 0)})
     bad = measuring({"blue": (9500, 9), "green": (500, 200)})
 
+    # Queries are on their way at the same time: what is answered turns bad when the cluster has refused, and no sooner.
+    begun: list[str] = []
+
     def once(query: str) -> Series | str:
-        if "duration" in query:
-            cluster.refused, cluster.refusals, cluster.measured = {"deployments"}, 2, bad
-        return counted(query)
+        if "duration" in query and not begun:
+            begun.append(query)
+            cluster.refused, cluster.refusals = {"deployments"}, 2
+        return (bad if begun and not cluster.refusals else counted)(query)
 
     cluster.measured = once
     said = olivia.run("canary", "run", PROD, "--commit", "--every", "1", "--prometheus", cluster.prometheus, code=4)
