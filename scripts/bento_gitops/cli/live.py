@@ -55,15 +55,16 @@ def shift(
     0 sends everything to stable. Needs --reason. Afterwards: `live adopt` writes it to Git, `live discard` takes it back.
     """
     from bento_gitops.model.base import length
-    from bento_gitops.operations import live
+    from bento_gitops.operations import live_shifting
+    from bento_gitops.operations.live import Reach
 
     if not typed(reason):
         raise typer.BadParameter("say why: --reason TEXT")
     if not _LENGTH.fullmatch(lasting) or not length(lasting):
         raise typer.BadParameter("write hours, minutes and seconds, like 2h or 90m", param_hint="--for")
     tree, request = _asked(target, reason, break_glass)
-    reach = live.Reach(kube_context, argocd_context)
-    done = live.shift(tree, request, reach, weight, to=to, lasting=length(lasting), dry_run=dry_run)
+    reach = Reach(kube_context, argocd_context)
+    done = live_shifting.shift(tree, request, reach, weight, to=to, lasting=length(lasting), dry_run=dry_run)
     following = (f"bento-gitops live adopt {done.target} --push", f"bento-gitops live discard {done.target}")
     _tell(done, following, dry_run=dry_run, as_json=as_json)
 
@@ -77,10 +78,11 @@ def discard(
     as_json: Json = False,
 ) -> None:
     """Ends a live shift: automatic sync goes on, and brings Git's weights back."""
-    from bento_gitops.operations import live
+    from bento_gitops.operations import live_ending
+    from bento_gitops.operations.live import Reach
 
     tree, request = _asked(target, "", "")
-    done = live.discard(tree, request, live.Reach(kube_context, argocd_context), dry_run=dry_run)
+    done = live_ending.discard(tree, request, Reach(kube_context, argocd_context), dry_run=dry_run)
     _tell(done, (), dry_run=dry_run, as_json=as_json)
 
 
@@ -96,22 +98,23 @@ def adopt(
     options: Options,
 ) -> None:
     """Writes the live weights to Git, as a transition of the release; when Git has them, automatic sync goes on."""
-    from bento_gitops.operations import live
+    from bento_gitops.operations import live_ending
+    from bento_gitops.operations.live import Reach
     from bento_gitops.releasing.states import weights
 
-    reach = live.Reach(options.context, argocd_context)
+    reach = Reach(options.context, argocd_context)
 
     def decide(tree: Tree, request: Request) -> Decision:
-        return live.adoption(tree, context.root, request, reach, hold=not no_hold)
+        return live_ending.adoption(tree, context.root, request, reach, hold=not no_hold)
 
     carried = options.carry_out(target, decide)
     steps: list[str] = []
     waits = ""
     if not options.dry_run:
         wanted = weights(carried.decision.after)
-        there, name = live.arrived(context.root, options.where(), str(carried.decision.target), wanted)
+        there, name = live_ending.arrived(context.root, options.where(), str(carried.decision.target), wanted)
         if there:
-            steps = live.released(options.tree(), options.request(target), reach, wanted)
+            steps = live_ending.released(options.tree(), options.request(target), reach, wanted)
         else:
             again = f"bento-gitops live adopt {carried.decision.target}"
             waits = f"it stays held: {name} does not say so yet; when it does, run {again} again"
