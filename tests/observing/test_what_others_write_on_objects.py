@@ -1,4 +1,4 @@
-"""Annotations and Applications that anybody with the right to patch may have written: never a crash, never more than they may say."""
+"""What anybody with the right to patch may have written on objects: never a crash, never more than they may say."""
 
 from __future__ import annotations
 
