@@ -60,10 +60,14 @@ def test_a_printed_path_can_be_asked_for(run, fleet) -> None:
         assert run("explain", PROD, path).stdout.splitlines()[0] == path
 
 
-def test_a_value_that_would_steer_the_terminal_is_quoted(run, fleet) -> None:
-    fleet.change("applications/support-tickets.yaml", "DEFAULT_LOCALE: en", 'DEFAULT_LOCALE: "\\e[31mred\\n"')
+def test_a_value_that_would_steer_the_terminal_is_refused_and_one_of_two_lines_is_quoted(run, fleet) -> None:
+    file = "applications/support-tickets.yaml"
+    fleet.change(file, "DEFAULT_LOCALE: en", 'DEFAULT_LOCALE: "one\\ntwo"')
     shown = run("explain", PROD, "services.SupportTickets.envs.DEFAULT_LOCALE").stdout
-    assert "\x1b" not in shown and '"\\u001b[31mred\\n"' in shown
+    assert '"one\\ntwo"' in shown
+    fleet.change(file, "one\\ntwo", "\\e[31mred")
+    said = run("explain", PROD, "services.SupportTickets.envs.DEFAULT_LOCALE", code=1).stderr
+    assert "\x1b" not in said and "write text without control characters" in said
 
 
 def test_an_unknown_path_ends_with_1_and_the_nearest_name(run) -> None:

@@ -201,8 +201,8 @@ def _replaced(server: ApiServer, path: str, one: Any) -> str:
         version = server.ask("GET", path).body["metadata"]["resourceVersion"]
         answer = server.ask("PUT", path, {**one, "metadata": {**one["metadata"], "resourceVersion": version}})
         if answer.status != 409:
-            break
-    return answer.refused
+            return answer.refused
+    raise AssertionError(f"somebody else writes to {path} all the time")
 
 
 def _track(bundle: str, weight: int, *, least: int = 2, **more: Any) -> dict[str, Any]:
