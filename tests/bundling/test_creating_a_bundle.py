@@ -56,7 +56,7 @@ def test_the_one_reader_reads_what_was_written(create: Create, inspected: dict[s
         '"quoted"',
         "line\nbreak",
         "caf\u00e9 \U0001f680",
-        "\u2028\x85",
+        "\u2028\u2029",
         "~",
         " x ",
         "[a]",

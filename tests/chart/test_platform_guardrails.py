@@ -285,7 +285,7 @@ def test_the_notes_say_what_refuses_what_warns_and_whom_nothing_stops(helm: Path
     refused, warned = (re.search(rf"{word}: +(.+)", prod) for word in ("refuse", "warn only"))
     assert refused and refused[1] == "image-by-digest, operators-shift-weights-only, team-label"
     assert warned and "probes" in warned[1] and "weighted-track-stays" in warned[1]
-    dev = full[full.index("dev, in the namespace tickets-dev") : full.index("prod, in the namespace")]
+    dev = full[full.index("dev, in the namespace tickets-dev") : full.index("mesh, in the namespace")]
     assert "weighted-track-stays" not in dev, "no route there has weights"
     assert "Whom no policy looks at: oidc:on-call, Platform Team." in full
     assert "Whom no policy looks at: nobody." in notes("bare")

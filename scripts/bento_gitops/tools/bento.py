@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -134,6 +135,9 @@ def _in_store(tag: str, home: Path) -> Path:
 
 
 def _unpack(archive: Path, folder: Path) -> None:
+    if not hasattr(tarfile, "data_filter"):
+        todo = "open it yourself (tar -xf) and name the folder, or use a newer Python"
+        raise ToolFailed(f"Python {platform.python_version()} cannot open an archive safely; 3.11.4 and later can: {todo}")
     try:
         with tarfile.open(archive) as tar:
             tar.extractall(folder, filter="data")  # refuses paths and links that lead out
