@@ -9,24 +9,25 @@ from functools import cached_property
 from pathlib import Path
 
 from bento_gitops.checking.objects import Json, Map, Object
-from bento_gitops.checking.policies import Denial, Policies, Policy, read_policy
+from bento_gitops.checking.policies import Denial, Policies, Policy
 from bento_gitops.layers.overriding import entries
 from bento_gitops.model.base import duration, moment
 from bento_gitops.model.evidence import Observation
 from bento_gitops.model.files import Overrides
-from bento_gitops.model.layout import POLICIES, overrides_file
+from bento_gitops.model.layout import overrides_file
 from bento_gitops.model.problem import Refused, ToolFailed
 from bento_gitops.observing.held import Held, held_in
 from bento_gitops.observing.live import APPLICATION
 from bento_gitops.observing.rerouting import SERVICE, routes_of
 from bento_gitops.observing.syncing import Syncing
 from bento_gitops.operations.deciding import Request
-from bento_gitops.operations.live import Reach, Scene, scene_of, told
+from bento_gitops.operations.live import Reach, Scene, positive, scene_of, told
 from bento_gitops.operations.status import Standing
 from bento_gitops.releasing.evidence import as_in_git
 from bento_gitops.releasing.states import weights
 from bento_gitops.rendering.guardrails import Guarded
 from bento_gitops.repository.files import Tree
+from bento_gitops.repository.policies import policies_of
 from bento_gitops.tools import git
 
 JUDGED: tuple[tuple[str, str, str, str], ...] = (
@@ -152,8 +153,7 @@ class Lookout:
     @cached_property
     def _every_policy(self) -> Sequence[Policy]:
         """Raises InvalidInput."""
-        files = sorted(path for folder in POLICIES for path in self.tree.glob(f"{folder}/*/policy.yaml"))
-        return [read_policy(self.tree.read(path), path) for path in files]
+        return policies_of(self.tree).policies
 
     @cached_property
     def _policies(self) -> Policies:
@@ -238,11 +238,11 @@ def _half_done(scene: Scene, held: Held | None) -> Iterator[str]:
     """What a live command left that was killed between two steps."""
     if held is None or not held.readable:
         return
-    live = {track: weight for track, weight in scene.weights.items() if weight}
+    live = positive(scene.weights)
     on_route = [held_in(one) for _, one in scene.routes()]
     if scene.synced is not None and scene.synced.held is None and scene.synced.automatic:
         yield "the route says that it is held, and is synced all the same: bento-gitops live discard ends that"
-    elif not any(on_route) or (live and live != {track: weight for track, weight in held.weights.items() if weight}):
+    elif not any(on_route) or (live and live != positive(held.weights)):
         yield f"a live shift to {told(held.weights)} was begun and not finished: run it again, or bento-gitops live discard"
 
 

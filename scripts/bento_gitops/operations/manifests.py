@@ -68,15 +68,19 @@ def _links(chart: Path) -> Iterator[Problem]:
 
 
 def refused(application: str, values: str, refusals: Sequence[helm.Refusal]) -> Iterator[Problem]:
-    """The chart's refusals at the lines of the values that they are about."""
-    file = values_file(application)
+    """The chart's refusals of an application at the lines of its values that they are about."""
+    return refused_in(values_file(application), values, refusals)
+
+
+def refused_in(file: str, values: str, refusals: Sequence[helm.Refusal]) -> Iterator[Problem]:
+    """A chart's refusals at the lines of the values file that they are about."""
     for refusal in refusals:
-        line = line_of(values, refusal.pointer, file) if refusal.pointer else 0
+        line = _line(values, refusal.pointer, file) if refusal.pointer else 0
         todo = f"refused by {refusal.template} of the chart" if refusal.template else ""
         yield Problem(Place(file, line), refusal.pointer, refusal.sentence, "", todo)
 
 
-def line_of(values: str, pointer: str, file: str) -> int:
+def _line(values: str, pointer: str, file: str) -> int:
     """The line of a value, or of the nearest mapping around it that is there."""
     try:
         node: Marked = parse(values, file)

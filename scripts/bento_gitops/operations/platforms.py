@@ -13,7 +13,7 @@ from bento_gitops.layers.marked import MarkedMap, Plain, parse, place_of, plain
 from bento_gitops.model.layout import PLATFORM, cluster_values
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.operations.clusters import ClusterFile
-from bento_gitops.operations.manifests import line_of
+from bento_gitops.operations.manifests import refused_in
 from bento_gitops.tools import binaries, helm
 
 RELEASE = "bento-platform"
@@ -54,7 +54,7 @@ def _platform(root: Path, generated: ClusterFile, checker: Checker) -> Platform:
             root / PLATFORM, values, RELEASE, helm=binaries.find("helm"), kube_version=VERSIONS[-1], namespace=RELEASE
         )
     except helm.ChartRefused as error:
-        return Platform(cluster, 0, tuple(_refused(path, text, one) for one in error.refusals))
+        return Platform(cluster, 0, tuple(refused_in(path, text, error.refusals)))
     outcome = checker.check(documents)
     problems = tuple(finding.problem(Place(path)) for finding in outcome.findings)
     return Platform(cluster, len(outcome.objects), problems, outcome.unchecked)
@@ -69,12 +69,6 @@ def _said_twice(said: MarkedMap) -> Iterator[Problem]:
         if path[-1] in inner.items:
             wrong = "is generated: it comes from environment.yaml of each environment, and from policies/local"
             yield Problem(place_of(said, *path), ".".join(path), wrong, "", "remove it here, and run `bento-gitops render`")
-
-
-def _refused(path: str, text: str, refusal: helm.Refusal) -> Problem:
-    line = line_of(text, refusal.pointer, path) if refusal.pointer else 0
-    todo = f"refused by {refusal.template} of the chart" if refusal.template else ""
-    return Problem(Place(path, line), refusal.pointer, refusal.sentence, "", todo)
 
 
 def _laid_over(lower: Plain, upper: Plain) -> Plain:

@@ -118,27 +118,13 @@ class Cluster:
 
     def _listed(self, what: str, ask: Callable[..., Any], chosen: str, *, optional: bool = False) -> list[Map]:
         """All pages of a list. `optional`: a kind that the API server does not know has no objects."""
-        from urllib3.exceptions import HTTPError
-
-        refused: type[Exception] = _untyped("kubernetes.client.exceptions").ApiException
         found: list[Map] = []
         onward = ""
         while True:
-            said: dict[str, Any] = {
-                "label_selector": chosen,
-                "limit": _MOST,
-                "_preload_content": False,
-                "_request_timeout": _WAIT,
-            }
-            try:
-                answer = ask(**said, **({"_continue": onward} if onward else {}))
-            except refused as error:
-                if optional and getattr(error, "status", None) == 404:
-                    return []
-                raise ToolFailed(f"the cluster {self.name} does not show {what}: {_reason(error)}") from None
-            except (HTTPError, OSError) as error:
-                raise ToolFailed(f"the cluster {self.name} does not answer: {_last(error)}") from None
-            page = cast("Map", json.loads(answer.data))
+            said: dict[str, Any] = {"label_selector": chosen, "limit": _MOST, **({"_continue": onward} if onward else {})}
+            page = self._answered(partial(ask, **said), f"does not show {what}", absent=(404,) if optional else ())
+            if page is None:
+                return []
             found += maps(page.get("items"))
             listed = page.get("metadata")
             onward = str(listed.get("continue") or "") if isinstance(listed, dict) else ""
@@ -176,12 +162,15 @@ def opened(context: str | None, environ: Mapping[str, str] = os.environ, *, pref
 
 def known_context(name: str, environ: Mapping[str, str] = os.environ) -> str | None:
     """The context that is called so, where there is a kubeconfig that has it."""
-    config = _untyped("kubernetes.config")
+    return name if name in _contexts(_untyped("kubernetes.config"), environ.get("KUBECONFIG") or None) else None
+
+
+def _contexts(config: Any, file: str | None) -> list[str]:
+    """The names of a kubeconfig's contexts; none where it cannot be read, which whoever uses it next says."""
     try:
-        known, _ = config.list_kube_config_contexts(environ.get("KUBECONFIG") or None)
+        return [one["name"] for one in config.list_kube_config_contexts(file)[0]]
     except (config.ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-        return None  # whoever uses the kubeconfig next says what is wrong with it
-    return name if name in [one["name"] for one in known] else None
+        return []
 
 
 def _context(config: Any, file: str | None, preferred: str) -> str:
@@ -195,10 +184,7 @@ def _no_cluster(config: Any, file: str | None, context: str | None, error: Excep
     if file and not any(Path(one).exists() for one in file.split(os.pathsep)):
         return f"{file} is not there; set KUBECONFIG to a file that is"
     if context is not None:
-        try:
-            known = sorted(one["name"] for one in config.list_kube_config_contexts(file)[0])
-        except (config.ConfigException, OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
-            known = []
+        known = _contexts(config, file)
         if known and context not in known:
             return f"the kubeconfig has no context '{context}'; {did_you_mean(context, known)}"
     return f"{_last(error)}; set KUBECONFIG, or name a context of it with --context"
