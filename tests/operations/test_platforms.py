@@ -58,3 +58,16 @@ def test_what_is_wrong_is_said_at_its_line(fleet, root: Path, values: str, probl
     for problem, start in zip(found.problems, problems, strict=False):
         assert str(problem).startswith(start)
     assert found.objects == 0
+
+
+def test_a_link_in_the_platform_chart_is_refused_before_helm_reads_what_it_leads_to(fleet, root: Path, tmp_path: Path) -> None:
+    fleet.put(VALUES, "{}\n")
+    secret = tmp_path / "secret"
+    secret.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: of-this-machine}\n")
+    (root / "charts/bento-platform/templates/link.yaml").symlink_to(secret)
+    found = checked(root)
+    assert found.objects == 0
+    assert [str(problem) for problem in found.problems] == [
+        "charts/bento-platform/templates/link.yaml: a chart has no symbolic links: Helm would read what they lead to;"
+        " put the file itself here"
+    ]

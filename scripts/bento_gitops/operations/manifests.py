@@ -42,7 +42,7 @@ def render_objects(
     One umbrella holds one chart: two versions of it share the names of their templates, and Helm takes the last without a word.
     Raises InvalidInput for a chart with symbolic links: Helm follows them, and a template can print any file of this machine.
     """
-    linked = [problem for chart in sorted(set(charts.values())) for problem in _links(chart)]
+    linked = [problem for chart in sorted(set(charts.values())) for problem in links_in(chart)]
     if linked:
         raise InvalidInput(linked)
     done: dict[str, Sequence[Document]] = {}
@@ -55,7 +55,8 @@ def render_objects(
     return helm.Rendering(done, refusals)
 
 
-def _links(chart: Path) -> Iterator[Problem]:
+def links_in(chart: Path) -> Iterator[Problem]:
+    """The symbolic links of a chart's folder: to be refused before Helm renders it."""
     parts = chart.parts
     # As people know it: from the repository's root, wherever that is.
     known = Path(*parts[len(parts) - 1 - parts[::-1].index("charts") :]) if "charts" in parts else Path(chart.name)

@@ -13,7 +13,7 @@ from bento_gitops.layers.marked import MarkedMap, Plain, parse, place_of, plain
 from bento_gitops.model.layout import PLATFORM, cluster_values
 from bento_gitops.model.problem import InvalidInput, Place, Problem
 from bento_gitops.operations.clusters import ClusterFile
-from bento_gitops.operations.manifests import refused_in
+from bento_gitops.operations.manifests import links_in, refused_in
 from bento_gitops.tools import binaries, helm
 
 RELEASE = "bento-platform"
@@ -46,7 +46,7 @@ def _platform(root: Path, generated: ClusterFile, checker: Checker) -> Platform:
         said = parse(text, path)
     except InvalidInput as error:
         return Platform(cluster, 0, tuple(error.problems))
-    if problems := list(_said_twice(said)):
+    if problems := [*_said_twice(said), *links_in(root / PLATFORM)]:
         return Platform(cluster, 0, tuple(problems))
     values = json.dumps(_laid_over(plain(said), plain(parse(generated.text, generated.path))))
     try:
