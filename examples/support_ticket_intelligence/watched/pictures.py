@@ -27,7 +27,7 @@ from tracks import CANDIDATE, MOST_AT_ONCE, SPEED, STABLE, Phase, run, watched
 # Half a minute as usual; too many clients at once; then tickets that are like no class, for the candidate alone.
 PHASES = [
     Phase(24, {STABLE: 12, CANDIDATE: 4}, invalid=0.05),
-    Phase(4, {STABLE: 12, CANDIDATE: 4}, invalid=0.05, clients=MOST_AT_ONCE + 2),
+    Phase(4, {STABLE: 12, CANDIDATE: 4}, invalid=0.05, at_once=2 * MOST_AT_ONCE),
     Phase(12, {STABLE: 12, CANDIDATE: 4}, invalid=0.05),
     Phase(20, {STABLE: 12, CANDIDATE: 4}, invalid=0.05, strange=0.7),
 ]

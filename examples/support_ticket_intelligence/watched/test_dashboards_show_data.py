@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 import pytest
 from bento_gitops.observing.answers import Answered
 from dashboard_queries import Panel, Target, boards, panels
 from shown import CHOSEN, Shown, shown
-from tracks import CANDIDATE, MOST_AT_ONCE, OBJECTIVE, SPEED, STABLE, Phase, Watched, run, watched
+from tracks import CANDIDATE, MOST_AT_ONCE, OBJECTIVE, ROUTE, SPEED, STABLE, Phase, Watched, run, watched
 
 BOARDS = boards()
 QUERIES = [
@@ -22,10 +23,10 @@ QUERIES = [
     for target in panel.targets
 ]
 
+# Alike in every second, but for what is classified: on a busy machine scrapes are late, and rates of seconds leave requests out.
 PHASES = [
-    Phase(5, {STABLE: 12, CANDIDATE: 8}),
-    Phase(1.5, {STABLE: 12, CANDIDATE: 8}, strange=0.6, clients=MOST_AT_ONCE + 2),
-    Phase(4, {STABLE: 12, CANDIDATE: 8}, strange=0.6),
+    Phase(5, {STABLE: 16, CANDIDATE: 4}, at_once=2 * MOST_AT_ONCE),
+    Phase(5, {STABLE: 16, CANDIDATE: 4}, strange=0.6, at_once=2 * MOST_AT_ONCE),
 ]
 
 
@@ -78,22 +79,31 @@ def test_a_panel_shows_data(panel: Panel, target: Target, seen: Seen) -> None:
 def test_shares_of_requests_are_those_that_were_sent(seen: Seen) -> None:
     """Of users: what runners were asked does not count again."""
     found = seen.shown("bento-application", "Share of requests", "{{track}}")
-    at = seen.begin + PHASES[0].seconds - 1
-    rates = PHASES[0].rates
-    assert found[STABLE].at(at) == pytest.approx(100 * rates[STABLE] / sum(rates.values()), abs=15)
-    assert found[STABLE].at(at) + found[CANDIDATE].at(at) == pytest.approx(100, abs=0.1)
+    sent = Counter(track for track, _ in seen.answers)
+    assert mean(share for _, share in found[STABLE].points) == pytest.approx(100 * sent[STABLE] / sent.total(), abs=10)
+    for (_, stable), (_, candidate) in zip(found[STABLE].points, found[CANDIDATE].points, strict=True):
+        assert stable + candidate == pytest.approx(100, abs=0.1)
 
 
 def test_errors_are_requests_that_were_turned_away_and_not_those_that_were_invalid(seen: Seen) -> None:
     """Over the whole run, which is shorter than an hour is here."""
     burned = seen.shown("bento-application", "Burn rate of the error budget", "{{track}} 1 h")
     for track in (STABLE, CANDIDATE):
-        statuses = [answer.status for asked, answer in seen.answers if asked == track]
-        turned_away = sum(status in (429, 500, 503) for status in statuses) / len(statuses)
-        invalid = statuses.count(400) / len(statuses)
-        assert turned_away > 0.05 and invalid > 0.1
-        # Scrapes of a busy machine are late, and rates of a few seconds feel that.
+        counted = _counted(seen, track)
+        turned_away = sum(counted[code] for code in ("429", "500", "503")) / counted.total()
+        invalid = counted["400"] / counted.total()
+        assert turned_away > 0.03 and invalid > 0.1
         assert abs(burned[f"{track} 1 h"].at(seen.end) * OBJECTIVE - turned_away) < invalid / 2
+
+
+def _counted(seen: Seen, track: str) -> Counter[str]:
+    """What Prometheus saw of the track's requests to its api since their first, by status."""
+    series = f'bentoml_service_request_total{{endpoint="{ROUTE}",track="{track}"}}[10m]'
+    found: Counter[str] = Counter()
+    for one in seen.running.prometheus.ask("query", query=series)["result"]:
+        values = [float(value) for _, value in one["values"]]
+        found[one["metric"]["http_response_code"]] += round(values[-1] - values[0])
+    return found
 
 
 def test_the_difference_of_tracks_is_that_of_their_own_lines(seen: Seen) -> None:

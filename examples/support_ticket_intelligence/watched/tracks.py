@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import subprocess
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -86,8 +88,8 @@ class Phase:
     """The share of tickets that are like no class, on the candidate."""
     invalid: float = 0.4
     """The share of requests that are refused: many, so that to count them as errors would show."""
-    clients: int = 0
-    """More than MOST_AT_ONCE: that many more on each track at the same time, some of which are turned away."""
+    at_once: int = 0
+    """More than MOST_AT_ONCE: that many more to each track, together, once a second, some of which are turned away."""
 
 
 def run(watched: Watched, phases: Sequence[Phase]) -> list[tuple[str, Answered]]:
@@ -100,10 +102,21 @@ def run(watched: Watched, phases: Sequence[Phase]) -> list[tuple[str, Answered]]
                 strange = phase.strange if track == CANDIDATE else 0.1
                 asked = watched.asked(track, number, strange, phase.invalid)
                 running.append((track, pool.submit(partial(http.load, asked, seconds=phase.seconds, rate=rate))))
-                if phase.clients:
-                    running.append((track, pool.submit(partial(http.load, asked, seconds=phase.seconds, clients=phase.clients))))
+                if phase.at_once:
+                    running.append((track, pool.submit(_together, asked, phase)))
             for track, one in running:
                 answers += [(track, answer) for answer in one.result()]
+    return answers
+
+
+def _together(asked: Sequence[Asked], phase: Phase) -> list[Answered]:
+    """A few, again and again, in place of clients who ask anew at once: those would be turned away ever more often the faster it goes."""
+    answers: list[Answered] = []
+    begin = time.monotonic()
+    for second in range(math.ceil(phase.seconds)):
+        time.sleep(max(0, begin + second - time.monotonic()))
+        first = second * phase.at_once % (len(asked) - phase.at_once)
+        answers += http.load(asked[first : first + phase.at_once], clients=phase.at_once)
     return answers
 
 
