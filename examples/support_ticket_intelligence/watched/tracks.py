@@ -110,7 +110,7 @@ def run(watched: Watched, phases: Sequence[Phase]) -> list[tuple[str, Answered]]
 
 
 def _together(asked: Sequence[Asked], phase: Phase) -> list[Answered]:
-    """A few, again and again, in place of clients who ask anew at once: those would be turned away ever more often the faster it goes."""
+    """So many once a second, and not clients who ask anew at once: how often those are turned away depends on the machine."""
     answers: list[Answered] = []
     begin = time.monotonic()
     for second in range(math.ceil(phase.seconds)):
