@@ -95,7 +95,6 @@ check: $(READY) ## what needs no test: format, lint, types, imports, generated f
 test: $(TOOLS) $(PROMETHEUS) check $(TEST_NEEDS) ## proves it: checks, tests, and the example as a running service
 	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
-	@$(BIN)/python -m pytest -n 0 -s tests/policies/test_verdicts.py
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory -j2 --output-sync=target $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
 	@$(if $(TEST_ALONE),$(MAKE) --no-print-directory $(TEST_ALONE))
 

@@ -27,17 +27,19 @@ settings.load_profile("steady")
 os.environ[TESTING] = "1"
 
 
+TABLES = {
+    "policy": "{} policies, judged offline (policy | holds | good | bad | as expected)",
+    "attack": "{} attacks, each seen by its rule (attack | rule | seen by)",
+}
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The attacks that were carried out, which rule saw each, and what it took; however many processes did it."""
-    rows = sorted(
-        str(value)
-        for report in terminalreporter.getreports("passed")
-        for name, value in report.user_properties
-        if name == "attack"
-    )
-    if rows:
-        terminalreporter.section(f"{len(rows)} attacks, each seen by its rule (attack | rule | seen by)")
-        terminalreporter.write_line("\n".join(rows))
+    """What tests say under these names (`record_property`), a line each; however many processes ran them."""
+    said = [one for report in terminalreporter.getreports("passed") for one in report.user_properties]
+    for table, title in TABLES.items():
+        if rows := sorted(str(value) for name, value in said if name == table):
+            terminalreporter.section(title.format(len(rows)))
+            terminalreporter.write_line("\n".join(rows))
 
 
 FLEET = Path(__file__).parent / "fleet"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, cast
 
 import yaml
@@ -54,6 +55,7 @@ def policy_copies(policies: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+@cache
 def values_schema(chart: str = CHART) -> str:
     """The JSON Schema that Helm holds the values against, from the model of the values.
 
@@ -95,7 +97,7 @@ def values_table(values_yaml: str, chart: str = CHART) -> str:
 
     Raises ValueError naming each key that neither it nor a key above it describes.
     """
-    values = yaml.safe_load(values_yaml)
+    values = yaml.load(values_yaml, Loader=yaml.CSafeLoader)
     described = _descriptions(values_yaml)
     missing = [key for key in _leaves(values) if not any(key == told or key.startswith(f"{told}.") for told in described)]
     if missing:

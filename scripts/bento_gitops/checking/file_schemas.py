@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -36,6 +37,7 @@ def file_schemas() -> dict[str, str]:
     return {f"{FOLDER}/{name}.schema.json": _text(name, model) for name, model in _FILES.items()}
 
 
+@cache
 def _text(name: str, model: type[Model]) -> str:
     schema = cast(_Schema, _tidied(model.model_json_schema(by_alias=False)))
     for called, definition in cast(dict[str, _Schema], schema.get("$defs", {})).items():
