@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +32,24 @@ def add_release(root: Path, version: str, change: Callable[[Schema], object] | N
 
 def add_real_chart(root: Path) -> Path:
     """The real chart in place of the tests' own, and that of a cluster; their generated files as this code generates them."""
+    shutil.rmtree(root / CHART)
+    for path, data in _real_files().items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    return root / CHART
+
+
+@cache
+def _real_files() -> Mapping[str, bytes]:
+    """By path; generated once, in a repository that has nothing else."""
     from bento_gitops.operations.schemas import generate
 
-    shutil.rmtree(root / CHART)
-    for chart in (CHART, PLATFORM):
-        shutil.copytree(ROOT / chart, root / chart)
-    generate(root, check=False)
-    return root / CHART
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        for chart in (CHART, PLATFORM):
+            shutil.copytree(ROOT / chart, root / chart)
+        generate(root, check=False)
+        return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
 
 
 def add_real_release(root: Path, version: str) -> Path:

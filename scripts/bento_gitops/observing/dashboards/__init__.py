@@ -5,6 +5,8 @@ One module each; what they share is in queries.py, panels.py and boards.py.
 
 from __future__ import annotations
 
+from functools import cache
+
 from bento_gitops.observing.dashboards.application import application
 from bento_gitops.observing.dashboards.batching import batching
 from bento_gitops.observing.dashboards.boards import PREFIX, text_of
@@ -17,4 +19,9 @@ _BOARDS = {"application": application, "batching": batching, "comparison": compa
 
 def dashboard_texts() -> dict[str, str]:
     """Each dashboard's JSON, by the name of its file."""
-    return {f"{PREFIX}{name}.json": text_of(made()) for name, made in _BOARDS.items()}
+    return {f"{PREFIX}{name}.json": _text(name) for name in _BOARDS}
+
+
+@cache
+def _text(name: str) -> str:
+    return text_of(_BOARDS[name]())
