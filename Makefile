@@ -18,11 +18,10 @@ export BASE ?= $(shell git rev-parse --quiet --verify HEAD 2>/dev/null)
 CODE := $(wildcard scripts tests benchmarks examples)
 CLUSTER_TEST = $(BIN)/python -m pytest -o addopts= -W default::pytest.PytestWarning -p no:cacheprovider -s -q
 
-# What examples add: files that tests need, targets that test (two at a time, or alone because they measure under load), images that
-# the cluster smoke loads.
+# What examples add: files that tests need, targets that test (two at a time), images that the cluster
+# smoke loads.
 TEST_NEEDS :=
 TEST_TARGETS :=
-TEST_ALONE :=
 SMOKE_NEEDS :=
 
 # A fork that removed the example has none of its targets.
@@ -80,11 +79,16 @@ review: $(TOOLS) ## writes build/review.md: what the change since BASE=REF does,
 		{ echo "body<<$$end"; cat build/review.md; echo "$$end"; } >> "$$GITHUB_OUTPUT"; fi
 	@echo build/review.md
 
+# Types take most of the checks' time, and are as they were while no Python file came, went or changed, nor a package or setting.
+TYPED := $(VENV)/.typed
+$(TYPED): $(shell find $(CODE) ! -name __pycache__ \( -name '*.py' -o -type d \)) pyproject.toml $(READY)
+	@$(BIN)/basedpyright --warnings | tail -n 40
+	@touch $@
+
 .PHONY: check
-check: $(READY) ## what needs no test: format, lint, types, imports, generated files
+check: $(READY) $(TYPED) ## what needs no test: format, lint, types, imports, generated files
 	@$(BIN)/ruff format --quiet --check $(CODE) || { echo "not formatted; run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet $(CODE)
-	@$(BIN)/basedpyright --warnings | tail -n 40
 	@$(BIN)/lint-imports --no-cache | tail -n 3
 	@$(BIN)/bento-gitops schemas generate --check
 	@$(BIN)/bento-gitops bundle verify $${BASE:+--base "$$BASE"}
@@ -96,7 +100,6 @@ test: $(TOOLS) $(PROMETHEUS) check $(TEST_NEEDS) ## proves it: checks, tests, an
 	@$(BIN)/bento-gitops validate --thorough $${BASE:+--base "$$BASE"}
 	@$(BIN)/python -m pytest
 	@$(if $(TEST_TARGETS),$(MAKE) --no-print-directory -j2 --output-sync=target $(TEST_TARGETS),echo "no example in this fork: nothing of it to test")
-	@$(if $(TEST_ALONE),$(MAKE) --no-print-directory $(TEST_ALONE))
 
 .PHONY: format
 format: $(READY) ## formats the code

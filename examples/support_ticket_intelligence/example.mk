@@ -130,7 +130,7 @@ example-tracing: example-bento $(READY) $(TOOLS) $(EXAMPLE_COLLECTOR) ## sends t
 	@TRACED_BENTO=support_ticket_intelligence:$(lastword $(EXAMPLE_VERSIONS)) \
 		$(BIN)/python -m pytest -o addopts= -p no:helm-charts -q $(EXAMPLE_TRACING)
 
-TEST_ALONE += example-dashboards
+TEST_TARGETS += example-dashboards
 EXAMPLE_WATCHED := $(EXAMPLE)/watched
 
 .PHONY: example-dashboards

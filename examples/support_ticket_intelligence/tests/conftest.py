@@ -17,9 +17,21 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
+from bentoml_homes import home_of_its_own
+from chart_served import bento, rendered, running
+
+__all__ = ["bento", "home_of_its_own", "rendered", "running"]
 
 EXAMPLE = Path(__file__).parents[1]
 CLASSIFIER = "ticket_classifier/1.1.0"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a file run in one process, and share the server that they started; so do files with the same SERVED_FOR."""
+    for item in items:
+        group = getattr(item.getparent(pytest.Module).obj, "SERVED_FOR", item.path.name)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @dataclass(frozen=True)
@@ -92,13 +104,6 @@ def running_server(
     finally:
         process.terminate()
         process.wait(20)
-
-
-def home_of_its_own(home: Path, model_store: Path) -> Path:
-    """A BENTOML_HOME with the models of another. Two servers in one would add up their metrics, and the later empties them."""
-    home.mkdir(exist_ok=True)
-    (home / "models").symlink_to(model_store / "models", target_is_directory=True)
-    return home
 
 
 def free_port() -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chart_served import APPLICATION, BENTO, ENVIRONMENT, HOME, RELEASE, ROOT, command
 from make_load import as_lines, files
-from test_served_as_the_chart_runs_it import APPLICATION, BENTO, ENVIRONMENT, HOME, RELEASE, ROOT, command
 
 CONFIG = """\
 apiVersion: bento-gitops/v1

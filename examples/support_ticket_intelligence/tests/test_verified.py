@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import chart_served
 import pytest
-from conftest import home_of_its_own
-from test_served_as_the_chart_runs_it import (
-    APPLICATION,
-    CONFIG,
-    ENVIRONMENT,
-    HOME,
-    PORT,
-    RELEASE,
-    ROOT,
-    Served,
-    bento,
-    components,
-    ready,
-    rendered,
-)
+from chart_served import APPLICATION, CONFIG, ENVIRONMENT, PORT, RELEASE, ROOT, Served, processes
 
-__all__ = ["bento", "rendered"]
+SERVED_FOR = chart_served.__name__
 
 API = "SupportTicketIntelligence"
 RUNNERS = ("EmbeddingRunner", "ClassifierRunner")
@@ -50,47 +33,25 @@ class Pods:
 
 
 @pytest.fixture(scope="module")
-def pods(bento: Path, rendered: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
+def pods(bento: Path, running: dict[str, Served], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pods]:
     """The three processes of the chart, and the api twice more: as it runs where a runner was forgotten, or is gone."""
-    served = {one.service: one for one in components(rendered, tmp_path_factory.mktemp("pods"))}
-    api = served[API]
+    api = running[API]
     network, _, _ = api.address.rpartition(".")
-    forgotten, gone = (Served(API, f"{network}.{number}", list(api.args), dict(api.env), api.log) for number in (101, 102))
+    folders = [tmp_path_factory.mktemp("home") for _ in range(2)]
+    forgotten, gone = (
+        Served(API, f"{network}.{number}", list(api.args), api.env | {"BENTOML_HOME": str(folder)}, folder / "log")
+        for number, folder in zip((101, 102), folders, strict=True)
+    )
     while "--depends" in forgotten.args:
         place = forgotten.args.index("--depends")
         del forgotten.args[place : place + 2]
-    runner = f"{served['EmbeddingRunner'].address}:{PORT}"
+    runner = f"{running['EmbeddingRunner'].address}:{PORT}"
     gone.args[:] = [word.replace(runner, NOBODY) for word in gone.args]
     for one in (forgotten, gone):
         one.args[one.args.index(api.address)] = one.address
-    started = {**served, WITHOUT_DEPENDS: forgotten, WITHOUT_RUNNER: gone}
-    processes: list[subprocess.Popen[bytes]] = []
-    logs: dict[str, Path] = {}
-    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    try:
-        for number, (name, one) in enumerate(started.items()):
-            home = tmp_path_factory.mktemp("home")
-            home_of_its_own(home, HOME)
-            env = {**keep, **one.env, "BENTOML_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
-            logs[name] = home / f"log{number}"
-            with logs[name].open("wb") as stream:
-                start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(bento)]
-                processes.append(subprocess.Popen(start, env=env, stdout=stream, stderr=subprocess.STDOUT))
-        end = time.monotonic() + 90
-        for (name, one), process in zip(started.items(), processes, strict=True):
-            while not ready(one):
-                assert process.poll() is None, f"{name} ended:\n{logs[name].read_text()}"
-                assert time.monotonic() < end, f"{name} is not ready:\n{logs[name].read_text()}"
-                time.sleep(0.1)  # between two looks, not instead of one
-        yield Pods({name: f"http://{one.address}:{PORT}" for name, one in started.items()})
-    finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    more = {WITHOUT_DEPENDS: forgotten, WITHOUT_RUNNER: gone}
+    with processes(more, bento):
+        yield Pods({name: f"http://{one.address}:{PORT}" for name, one in {**running, **more}.items()})
 
 
 @pytest.fixture
