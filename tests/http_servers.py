@@ -36,7 +36,7 @@ def serving(handler: Handler) -> Iterator[str]:
     thread = threading.Thread(target=asyncio.run, args=[serve()])
     thread.start()
     try:
-        assert started.wait(10)
+        assert started.wait(60)
         yield addresses[0]
     finally:
         loops[0].call_soon_threadsafe(ended.set)

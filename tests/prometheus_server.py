@@ -2,7 +2,7 @@
 
     targets = [scraped(deployment, "127.0.0.1:40001") for deployment in ...]
     with prometheus(tmp_path, objects, targets, speed=30) as server:
-        server.until("sum(bento:requests:rate1m)", lambda found: found and found[0].value > 0, 20)
+        server.until("sum(bento:requests:rate1m)", lambda found: found and found[0].value > 0)
 
 What comes from the chart: the ServiceMonitor's selector, relabelings and metricRelabelings, and the PrometheusRule's groups. What
 stands in for the cluster: `targets`, each a pod with an address; a target is found through every rendered Service that selects
@@ -33,6 +33,9 @@ import yaml
 from bento_gitops.tools import binaries
 
 Map = dict[str, Any]
+
+PATIENCE = 120.0
+"""Seconds that are awaited at most what comes within a few: also on a machine that is busy with other things."""
 
 _DURATION = re.compile(r"(\d+)(ms|[smhdwy])")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
@@ -78,7 +81,7 @@ class Server:
         """The `data` of an answer of the HTTP API, for instance `ask("rules")`."""
         query = urllib.parse.urlencode(parameters)
         try:
-            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{query}", timeout=PATIENCE) as answer:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{path} {parameters}: {error.read().decode()}") from None
@@ -93,10 +96,10 @@ class Server:
     def series(self, *matchers: str) -> list[Mapping[str, str]]:
         """The labels of all series that ever matched."""
         query = urllib.parse.urlencode([("match[]", matcher) for matcher in matchers or ['{__name__!=""}']])
-        with urllib.request.urlopen(f"{self.url}/api/v1/series?{query}", timeout=30) as answer:
+        with urllib.request.urlopen(f"{self.url}/api/v1/series?{query}", timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
 
-    def until(self, expression: str, condition: Callable[[list[Sample]], object], seconds: float) -> list[Sample]:
+    def until(self, expression: str, condition: Callable[[list[Sample]], object], seconds: float = PATIENCE) -> list[Sample]:
         """What the query gives once the condition holds; fails with the last answer when it does not in so many seconds."""
         end = time.monotonic() + seconds
         while True:
@@ -171,14 +174,14 @@ def prometheus(
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(30)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> Server:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     url = None
     while True:
         assert process.poll() is None, f"Prometheus did not start:\n{log.read_text()}"

@@ -118,8 +118,8 @@ def watched(render: Callable[..., Rendered], tmp_path_factory: pytest.TempPathFa
         of_docs = job_of_the_docs([target for target in targets if target.pod.startswith("by-hand")])
         folder = tmp_path_factory.mktemp("watched")
         running = stack.enter_context(prometheus(folder, objects, targets, "200ms", jobs=[of_docs]))
-        running.until("up", lambda found: len(found) == len(pods), 30)
-        running.until('bento_model_predictions_total{application!="folding"}', lambda found: len(found) == 14, 30)
+        running.until("up", lambda found: len(found) == len(pods))
+        running.until('bento_model_predictions_total{application!="folding"}', lambda found: len(found) == 14)
         yield Watched(running, exposed)
 
 
@@ -187,12 +187,12 @@ def test_folding_unknown_endpoints_into_one_name_would_count_wrong(watched: Watc
     """Why they are dropped: of the series that become one Prometheus takes a sample and throws the others away."""
     other = 'bentoml_service_request_total{endpoint="other",pod="folding-blue-tickets-0"}'
     watched.exposed["folding-blue-tickets"] = TYPE + requests("/a.php", 500) + requests("/b.php", 40)
-    (sample,) = watched.prometheus.until(other, lambda found: found and found[0].value != 1, 20)
+    (sample,) = watched.prometheus.until(other, lambda found: found and found[0].value != 1)
     assert sample.value == 500, "a sum would be right: 540"
     # The next stranger asks for a path that stands before the others: the counter falls, which reads as a restart.
     watched.exposed["folding-blue-tickets"] = TYPE + requests("/0.php", 3) + requests("/a.php", 500) + requests("/b.php", 40)
-    watched.prometheus.until(other, lambda found: found and found[0].value == 3, 20)
-    watched.prometheus.until(f"resets({other}[1m])", lambda found: found and found[0].value == 1, 20)
+    watched.prometheus.until(other, lambda found: found and found[0].value == 3)
+    watched.prometheus.until(f"resets({other}[1m])", lambda found: found and found[0].value == 1)
 
 
 @pytest.mark.parametrize("monitoring", [{}, {"operator": False, **WATCHED["monitoring"]}, {"labels": {"release": "prometheus"}}])

@@ -86,21 +86,21 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         targets = []
         for track in TRACKS:
             processes = of_track([Object(one) for one in objects], track)
-            servers[track] = stack.enter_context(served(bento, list(processes.values()), limit=60))
+            servers[track] = stack.enter_context(served(bento, list(processes.values()), limit=180))
             address = servers[track].addresses["Tickets"].removeprefix("http://")
             deployment = next(
                 one for one in objects if one["kind"] == "Deployment" and one["metadata"]["name"] == f"tickets-{track}-tickets"
             )
             targets.append(scraped(deployment, address))
         server = stack.enter_context(prometheus(folder, objects, targets, speed=SPEED))
-        server.until("bento:pods_up == 1", lambda found: len(found) == len(TRACKS), 60)
+        server.until("bento:pods_up == 1", lambda found: len(found) == len(TRACKS))
         began = datetime.now(UTC)
         with ThreadPoolExecutor(len(TRACKS)) as pool:
             loads = {track: pool.submit(_load, servers[track].addresses["Tickets"]) for track in TRACKS if track != "idle"}
             answered = {track: load.result() for track, load in loads.items()}
         assert min(answered.values()) > SECONDS * RATE * 0.7, f"the machine did not keep up with the load: {answered}"
         until = time.time() + 60 / SPEED
-        server.until("sum(bento:requests:rate1m)", lambda _: time.time() > until, 30)
+        server.until("sum(bento:requests:rate1m)", lambda _: time.time() > until)
         yield Watched(server, began, answered)
 
 
@@ -144,7 +144,7 @@ def _built(folder: Path) -> Bento:
     python = bento_python.found()
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"}
     command = [python, "-B", "-c", BUILD, str(folder / "tickets.bento")]
-    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=source, env=environment, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     return Bento(OpenBento(home / "bentos/tickets/1.0.0", (home / "models",)), (), {}, python)
 

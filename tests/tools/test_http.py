@@ -65,7 +65,7 @@ def test_an_answer_that_takes_too_long_is_given_up() -> None:
     with serving(slow) as address:
         (answer,) = http.ask([Asked("GET", address)], limit=0.2)
     assert (answer.status, answer.trouble) == (0, "no answer in 0.2 s")
-    assert 0.2 <= answer.seconds < 2
+    assert 0.2 <= answer.seconds < 5
 
 
 def test_half_an_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

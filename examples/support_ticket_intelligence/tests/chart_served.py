@@ -150,7 +150,7 @@ def processes(served: Mapping[str, Served], bento: Path) -> Iterator[None]:
             start = [sys.executable, "-m", "bentoml_cli._internal.start", *one.args, str(bento)]
             with one.log.open("wb") as stream:
                 started.append((name, one, subprocess.Popen(start, env=env, stdout=stream, stderr=subprocess.STDOUT)))
-        end = time.monotonic() + 90
+        end = time.monotonic() + 180
         for name, one, process in started:
             while not ready(one):
                 assert process.poll() is None, f"{name} ended:\n{one.log.read_text()}"
@@ -176,7 +176,7 @@ def ready(one: Served) -> bool:
 
 def request(one: Served, method: str, path: str, body: object = None, media_type: str = "application/json") -> tuple[int, bytes]:
     """What was answered. Bytes are sent as they are, anything else as JSON."""
-    connection = http.client.HTTPConnection(one.address, PORT, timeout=30)
+    connection = http.client.HTTPConnection(one.address, PORT, timeout=60)
     try:
         data = body if body is None or isinstance(body, bytes) else json.dumps(body)
         connection.request(method, path, data, {} if data is None else {"Content-Type": media_type})

@@ -56,7 +56,7 @@ class Server:
         return self._answer("POST", path, body, {"content-type": content_type})
 
     def _answer(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -103,7 +103,7 @@ def running_server(
         yield Server(port, log_file)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def free_port() -> int:
@@ -137,7 +137,7 @@ def start(
 
 
 def _await_ready(process: subprocess.Popen[str], port: int, log_file: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         if process.poll() is not None:
             pytest.fail(f"the server ended with {process.returncode}:\n{log_file.read_text()}", pytrace=False)
@@ -150,4 +150,4 @@ def _await_ready(process: subprocess.Popen[str], port: int, log_file: Path) -> N
             time.sleep(0.05)  # between two looks, not instead of one
         finally:
             connection.close()
-    pytest.fail(f"the server was not ready in 60 s:\n{log_file.read_text()}", pytrace=False)
+    pytest.fail(f"the server was not ready in three minutes:\n{log_file.read_text()}", pytrace=False)

@@ -133,7 +133,7 @@ def test_no_log_of_any_process_repeats_what_was_sent(running: dict[str, Served])
         answered, _ = request(running[service], "POST", path, body, media_type)
         assert answered == status, f"{service} {path} {body}"
     for one in running.values():
-        with socket.create_connection((one.address, PORT), timeout=10) as connection:  # what is no HTTP at all
+        with socket.create_connection((one.address, PORT), timeout=60) as connection:  # what is no HTTP at all
             connection.sendall(f"{TOLD}\r\n\r\n".encode())
             connection.recv(1000)
 
@@ -151,7 +151,7 @@ def test_no_log_of_any_process_repeats_what_was_sent(running: dict[str, Served])
 
 def until(seen: Callable[[], bool], what: str) -> None:
     """An access log is written after its answer was sent."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while not seen():
-        assert time.monotonic() < end, f"not within 10 s: {what}"
+        assert time.monotonic() < end, f"not within two minutes: {what}"
         time.sleep(0.02)

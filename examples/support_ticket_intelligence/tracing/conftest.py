@@ -103,7 +103,7 @@ class Sink(http.server.ThreadingHTTPServer):
 
     def await_servers(self, trace: str, number: int) -> list[Span]:
         """The spans of a trace that stand for requests, once there are so many."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while len(found := [span for span in self.spans(trace) if span.server]) < number:
             assert time.monotonic() < end, f"{number} requests awaited in {trace}; of all spans: {self.spans()}"
             time.sleep(0.1)
@@ -160,7 +160,7 @@ def collector(sink: Sink, tmp_path: Path) -> Iterator[str]:
     with log.open("wb") as output:
         process = subprocess.Popen([COLLECTOR, "--config", configuration], stdout=output, stderr=output)
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while not _listens(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
@@ -168,7 +168,7 @@ def collector(sink: Sink, tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/v1/traces"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _listens(port: int) -> bool:

@@ -27,7 +27,7 @@ PROBES = ("/livez", "/readyz", "/healthz", "/metrics")
 def ask(address: str, path: str, body: object = None, **headers: str) -> tuple[int, str]:
     """The status of the answer, and the trace that it names."""
     place = urlsplit(address)
-    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=30)
+    connection = http.client.HTTPConnection(str(place.hostname), place.port, timeout=60)
     try:
         method = "GET" if body is None else "POST"
         data = None if body is None else json.dumps(body)

@@ -49,7 +49,7 @@ _UNITS = {"percentunit": (100, " %"), "percent": (1, " %"), "s": (1, " s"), "req
 
 def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch, watched(Path(scratch)) as running:
-        running.prometheus.until("bento:pods_up", lambda found: sum(one.value for one in found) == 6, 30)
+        running.prometheus.until("bento:pods_up", lambda found: sum(one.value for one in found) == 6)
         begin = time.time()
         answers = run(running, PHASES)
         end = time.time()

@@ -54,7 +54,7 @@ class Seen:
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with watched(tmp_path_factory.mktemp("watched")) as running:
         # Prometheus has to know the tracks before their first requests: a rate is the difference of two looks.
-        running.prometheus.until("bento:pods_up", lambda found: sum(one.value for one in found) == 6, 30)
+        running.prometheus.until("bento:pods_up", lambda found: sum(one.value for one in found) == 6)
         begin = time.time()
         answers = run(running, PHASES)
         statuses = Counter(answer.status for _, answer in answers)
@@ -62,7 +62,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         assert {200, 400, 429} <= set(statuses) <= {200, 400, 429, 500, 503}, statuses
         # Rates see the last requests, and rules what rates saw.
         latest = f"timestamp(bento:error_ratio:1h) > {time.time() + 2 * 60 / SPEED}"
-        running.prometheus.until(latest, bool, 20)
+        running.prometheus.until(latest, bool)
         yield Seen(running, begin, time.time(), answers)
 
 

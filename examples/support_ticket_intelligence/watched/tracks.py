@@ -135,7 +135,7 @@ def watched(folder: Path) -> Iterator[Watched]:
             manifest = read_manifest(bento.text("bento.yaml") or b"", "bento.yaml")
             processes = of_track([found for found in documents if found is not None], track)
             runs = Bento(bento, tuple(manifest.tags), manifest.image_envs, PYTHON)
-            up = stack.enter_context(served(runs, list(processes.values()), limit=90))
+            up = stack.enter_context(served(runs, list(processes.values()), limit=180))
             apis[track] = up.addresses[API]
             for service, address in up.addresses.items():
                 (deployment,) = [found for found in deployments if _runs(found, track, service)]
