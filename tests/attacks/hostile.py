@@ -117,12 +117,14 @@ def new_fleet(root: Path) -> Repository:
     """The fleet of the tests with the real charts and policies, rendered and committed."""
     shutil.copytree(TESTS / "fleet", root)
     shutil.rmtree(root / "charts")
+    cases = shutil.ignore_patterns("good", "bad", "given")  # of policies: no command reads them, and they are most of the files
     for folder in ("charts/bento-serving", "schemas/custom-resources", "policies", ".github/workflows"):
-        shutil.copytree(TESTS.parent / folder, root / folder)
+        shutil.copytree(TESTS.parent / folder, root / folder, ignore=cases)
     (root / "environments/prod/support-tickets/overrides.yaml").unlink()
     for one in render(WorkingTree(root), None):
         (root / one.target.values).write_text(one.text, encoding="utf-8")
     clone = Repository(root)
     clone.git("init", "--quiet", "--initial-branch=main")
     clone.commit("Start")
+    clone.git("repack", "-a", "-d", "--quiet")  # each attack has a copy: few files instead of hundreds
     return clone
