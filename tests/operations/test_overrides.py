@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.problem import InvalidInput, Refused
 from bento_gitops.operations.carrying_out import branch_of
 from bento_gitops.operations.deciding import Decision, Request
@@ -15,7 +16,8 @@ from bento_gitops.operations.override_list import Standing, overrides
 from bento_gitops.operations.overrides import Wish, end_ended, end_override, set_override
 from bento_gitops.operations.render import render
 from bento_gitops.repository.changes import write_files
-from bento_gitops.repository.files import WorkingTree
+from bento_gitops.repository.charts import on_disk
+from bento_gitops.repository.files import OverlayTree, WorkingTree
 from chart_releases import add_real_chart
 
 ROOT = Path(__file__).parents[2]
@@ -359,3 +361,15 @@ def test_an_override_for_a_bundle_that_no_track_runs_is_without_effect(olivia: O
     (one,) = olivia.lists()
     assert [setting.state for setting in one.settings] == ["without effect"]
     assert one.ended and one.left == -timedelta(hours=1)
+
+
+def test_helm_reads_the_chart_where_it_lies_unless_the_proposal_changes_it_or_it_holds_a_link(olivia: Operator, tmp_path) -> None:
+    beside = OverlayTree(olivia.tree, {FILE: b"overrides: []\n"})
+    assert on_disk(beside, CHART, tmp_path) == olivia.fleet.root / CHART
+    inside = on_disk(OverlayTree(beside, {f"{CHART}/templates/NOTES.txt": b"Hello."}), CHART, tmp_path)
+    assert (inside / "templates/NOTES.txt").read_text() == "Hello." and (inside / "values.yaml").exists()
+    assert inside.is_relative_to(tmp_path)
+    olivia.fleet.path(f"{CHART}/templates/linked.yaml").symlink_to("NOTES.txt")
+    with pytest.raises(InvalidInput) as raised:
+        olivia.wants(f"{MIN}=6")
+    assert _wrong(raised) == [f"{CHART}/templates/linked.yaml: is a symbolic link; replace it by what it points to"]

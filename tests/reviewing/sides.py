@@ -10,12 +10,13 @@ from typing import Any
 
 import yaml
 from bento_gitops.layers.reading import read
+from bento_gitops.model.layout import CHART
 from bento_gitops.model.release import Release
 from bento_gitops.operations.diff import compare
 from bento_gitops.releasing.plan import Plan
 from bento_gitops.releasing.states import Current
 from bento_gitops.releasing.transitions import Move
-from bento_gitops.repository.files import WorkingTree
+from bento_gitops.repository.files import OverlayTree, Tree, WorkingTree
 from bento_gitops.reviewing.review import ApplicationReview, Review
 
 from tests.conftest import FleetCopy
@@ -30,22 +31,43 @@ OVERRIDES = f"environments/{PROD}/overrides.yaml"
 ENVIRONMENT = "environments/prod/environment.yaml"
 
 
+class Side(FleetCopy):
+    """A fleet that runs the chart as it is."""
+
+    def __init__(self, root: Path, charts: WorkingTree | None) -> None:
+        super().__init__(root)
+        self.charts = charts
+        """Where the chart is read until somebody asks for its files here: most tests never do. None: it is here."""
+        shutil.copytree(ROOT / "tests/fleet", root)
+        shutil.rmtree(root / "charts")
+        if charts is None:
+            shutil.copytree(ROOT / CHART, root / CHART)
+
+    def path(self, path: str) -> Path:
+        if path.startswith("charts") and self.charts:
+            shutil.copytree(self.charts.root / CHART, self.root / CHART)
+            self.charts = None
+        return super().path(path)
+
+    def tree(self) -> Tree:
+        if self.charts is None:
+            return WorkingTree(self.root)
+        files = (file for file in self.root.rglob("*") if file.is_file())
+        return OverlayTree(self.charts, {file.relative_to(self.root).as_posix(): file.read_bytes() for file in files})
+
+
 class Sides:
     """`before` and `after` a change, alike until a test changes them."""
 
-    def __init__(self, scratch: Path) -> None:
-        self.before, self.after = (FleetCopy(scratch / name) for name in ("before", "after"))
-        for side in (self.before, self.after):
-            shutil.copytree(ROOT / "tests/fleet", side.root)
-            shutil.rmtree(side.root / "charts/bento-serving")
-            shutil.copytree(ROOT / "charts/bento-serving", side.root / "charts/bento-serving")
+    def __init__(self, scratch: Path, charts: WorkingTree | None = None) -> None:
+        self.before, self.after = (Side(scratch / name, charts) for name in ("before", "after"))
 
-    def both(self, change: Callable[[FleetCopy], object]) -> None:
+    def both(self, change: Callable[[Side], object]) -> None:
         """What holds on both sides."""
         for side in (self.before, self.after):
             change(side)
 
-    def release(self, side: FleetCopy, path: str = RELEASE) -> Current:
+    def release(self, side: Side, path: str = RELEASE) -> Current:
         target = "/".join(path.split("/")[1:3])
         found = read(side.path(path).read_bytes(), path, Release).value if side.path(path).exists() else None
         return Current(target, path, found)
@@ -63,7 +85,7 @@ class Sides:
         self.both(lambda side: side.put(RELEASE, head + tracks))
 
     def review(self, wanted: str | None = None) -> Review:
-        return compare(WorkingTree(self.before.root), WorkingTree(self.after.root), wanted, base="main")
+        return compare(self.before.tree(), self.after.tree(), wanted, base="main")
 
     def one(self) -> ApplicationReview:
         """The review of the one application that changes."""

@@ -150,8 +150,8 @@ def test_what_is_blocked_and_what_stands_by_has_a_line_of_the_release(sides: Sid
 
 def _release_charts(side: FleetCopy, *, other: str = "") -> None:
     for version in ("0.1.0", "0.2.0"):
-        folder = side.root / f"charts/releases/bento-serving/{version}"
-        shutil.copytree(side.root / "charts/bento-serving", folder)
+        folder = side.path(f"charts/releases/bento-serving/{version}")
+        shutil.copytree(side.path("charts/bento-serving"), folder)
         side.change(f"charts/releases/bento-serving/{version}/Chart.yaml", "version: 0.1.0", f"version: {version}")
     if other:
         path = "charts/releases/bento-serving/0.2.0/templates/track/deployment.yaml"

@@ -130,24 +130,46 @@ class _Opened:
     tree: Tree
     scratch: Path
     fleet: Fleet = field(init=False)
-    _charts: dict[str, tuple[Chart, Path]] = field(default_factory=dict[str, "tuple[Chart, Path]"])
+    _charts: dict[str, Chart] = field(default_factory=dict[str, Chart])
+    _written: dict[str, Path] = field(default_factory=dict[str, Path])
+    _of_charts: dict[str, bytes | None] = field(default_factory=dict[str, "bytes | None"])
 
     def __post_init__(self) -> None:
         self.fleet = Fleet(self.tree)
 
-    def chart(self, environment: str) -> tuple[Chart, Path]:
+    def chart(self, environment: str) -> Chart:
         """The chart of an environment. Raises InvalidInput."""
         folder = self.fleet.chart_folder(environment)
         if folder not in self._charts:
             content = hashlib.sha256()
             for path in self.fleet.charts.files(folder):
-                if _has_effect(path.removeprefix(f"{folder}/")):
-                    data = self.tree.read(path)
+                data = self.bytes_of(path) if _has_effect(path.removeprefix(f"{folder}/")) else None
+                if data is not None:
                     content.update(f"{path.removeprefix(folder)} {len(data)}\n".encode() + data)
             version = at(self.content(f"{folder}/Chart.yaml"), "version")
-            chart = Chart(folder, str(version), content.hexdigest())
-            self._charts[folder] = chart, on_disk(self.tree, folder, self.scratch)
+            self._charts[folder] = Chart(folder, str(version), content.hexdigest())
         return self._charts[folder]
+
+    def standing(self, folder: str) -> Path | None:
+        """Where a chart's folder is on disk as this side has it; None where it would have to be written."""
+        tree = self.tree
+        while isinstance(tree, OverlayTree) and not tree.changes_below(folder):
+            tree = tree.base
+        return tree.root / folder if isinstance(tree, WorkingTree) else None
+
+    def written(self, folder: str) -> Path:
+        """A chart's folder, written to disk once."""
+        if folder not in self._written:
+            self._written[folder] = on_disk(self.tree, folder, self.scratch)
+        return self._written[folder]
+
+    def bytes_of(self, path: str) -> bytes | None:
+        """A file's bytes; None where it is not there. Charts are looked at twice, for what changed and for what renders."""
+        if not path.startswith("charts/"):
+            return _bytes(self.tree, path)
+        if path not in self._of_charts:
+            self._of_charts[path] = _bytes(self.tree, path)
+        return self._of_charts[path]
 
     def content(self, path: str) -> Plain:
         """What a YAML file says; None where it is not there, its text where it cannot be read."""
@@ -166,13 +188,19 @@ def _has_effect(path: str) -> bool:
 
 def _changed(old: _Opened, new: _Opened) -> list[str]:
     """Every file of the fleet or of a chart that is not the same."""
-    if isinstance(new.tree, OverlayTree) and new.tree.base is old.tree:
+    (below, ours), (base, theirs) = (_over(side.tree) for side in (old, new))
+    if base is below:
         paths: Iterable[str] = [
-            path for path in new.tree.changes if path.startswith(("environments/", "applications/", "bundles/", "charts/"))
+            path for path in {*ours, *theirs} if path.startswith(("environments/", "applications/", "bundles/", "charts/"))
         ]
     else:
         paths = {path for side in (old, new) for path in _listed(side)}
-    return sorted(path for path in paths if _bytes(old.tree, path) != _bytes(new.tree, path))
+    return sorted(path for path in paths if old.bytes_of(path) != new.bytes_of(path))
+
+
+def _over(tree: Tree) -> tuple[Tree, Collection[str]]:
+    """A tree of files, and the paths at which others lie over them."""
+    return (tree.base, tree.changes.keys()) if isinstance(tree, OverlayTree) else (tree, ())
 
 
 def _listed(side: _Opened) -> Iterator[str]:
@@ -288,7 +316,6 @@ class _Values:
     text: str
     values: ResolvedMap
     chart: Chart
-    chart_on_disk: Path
     notes: tuple[str, ...]
     stale: bool
     """Whether the generated values that are there, which the cluster runs, say something else."""
@@ -312,7 +339,7 @@ def _reviewed(targets: Sequence[Target], old: _Opened, new: _Opened) -> Iterator
             problems += error.problems
     if problems:
         raise InvalidInput(problems)
-    manifests = _manifests(befores, afters, notes)
+    manifests = _manifests({"before": old, "after": new}, befores, afters, notes)
     for target in targets:
         spoilt = bool(notes[target])
         before = _side(old, target, befores.get(target), manifests.get(("before", target), ()))
@@ -343,10 +370,10 @@ def _unknown_before(error: InvalidInput) -> str:
 
 
 def _values(side: _Opened, target: Target) -> _Values:
-    chart, folder = side.chart(target.environment)
+    chart = side.chart(target.environment)
     rendered, values = render_one(side.fleet, target)
     stale = bool(rendered.before) and rendered.changed
-    return _Values(rendered.text, values, chart, folder, rendered.notes, stale)
+    return _Values(rendered.text, values, chart, rendered.notes, stale)
 
 
 def _side(opened: _Opened, target: Target, found: _Values | None, manifests: Sequence[Manifest]) -> Side | None:
@@ -376,7 +403,10 @@ _Key = tuple[str, Target]
 
 
 def _manifests(
-    befores: Mapping[Target, _Values], afters: Mapping[Target, _Values], notes: Mapping[Target, list[str]]
+    sides: Mapping[str, _Opened],
+    befores: Mapping[Target, _Values],
+    afters: Mapping[Target, _Values],
+    notes: Mapping[Target, list[str]],
 ) -> dict[_Key, list[Manifest]]:
     """The objects of both sides, where the values or the chart differ: else they are the same.
 
@@ -392,10 +422,7 @@ def _manifests(
                 wanted[f"{name} {target}"] = (name, target), found
     if not wanted:
         return {}
-    # Charts of the same content are one to Helm, wherever they lie: one process then renders both sides.
-    place: dict[str, Path] = {}
-    for _, found in wanted.values():
-        place.setdefault(found.chart.digest, found.chart_on_disk)
+    place = _places([(sides[name], found.chart) for (name, _), found in wanted.values()])
     texts = {key: found.text for key, (_, found) in wanted.items()}
     charts = {key: place[found.chart.digest] for key, (_, found) in wanted.items()}
     rendering = render_objects(texts, charts, "helm", VERSIONS[-1])
@@ -419,6 +446,21 @@ def _manifests(
     if problems:
         raise InvalidInput(problems)
     return result
+
+
+def _places(having: Sequence[tuple[_Opened, Chart]]) -> Mapping[str, Path]:
+    """Where each chart is on disk, by its content: charts of the same content are one to Helm, and one process renders both
+    sides. One that lies on disk already on either side need not be written.
+    """
+    place: dict[str, Path] = {}
+    for side, chart in having:
+        standing = side.standing(chart.folder)
+        if standing:
+            place.setdefault(chart.digest, standing)
+    for side, chart in having:
+        if chart.digest not in place:
+            place[chart.digest] = side.written(chart.folder)
+    return place
 
 
 def _manifest(document: Document, known: dict[str, Manifest | None]) -> Manifest | None:

@@ -157,6 +157,8 @@ def on_disk(tree: Tree, folder: str, scratch: Path) -> Path:
     """A chart's folder for Helm to read: the folder itself in a working tree, else a copy of it below `scratch`."""
     if isinstance(tree, WorkingTree):
         return tree.root / folder
+    if isinstance(tree, OverlayTree) and not tree.changes_below(folder) and not links(tree, folder):
+        return on_disk(tree.base, folder, scratch)
     target = scratch / folder
     for path in Charts(tree).files(folder):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)

@@ -68,10 +68,11 @@ class WorkingTree:
 class GitTree:
     """The files as they are in the commit that a Git ref stood for when this was made. It remembers what it was asked."""
 
-    def __init__(self, root: Path, ref: str) -> None:
+    def __init__(self, root: Path, ref: str, *, commit: str | None = None) -> None:
+        """`commit` is what the ref stands for, where that was asked a moment ago."""
         self.root = root
         self.ref = ref
-        self.commit = git.resolve(root, ref)
+        self.commit = commit or git.resolve(root, ref)
         self._entries = git.list_files(root, self.commit)
         self._paths = sorted(self._entries)
         self._blobs = git.Blobs(root)
@@ -138,6 +139,10 @@ class OverlayTree:
         kept = (path for path in self.base.glob(pattern) if path not in self.changes)
         added = sorted(path for path, data in self.changes.items() if data is not None)
         return sorted((*kept, *_matching(added, pattern)))
+
+    def changes_below(self, folder: str) -> bool:
+        """Whether any file in the folder, at any depth, is not the other tree's."""
+        return any(path.startswith(f"{folder}/") for path in self.changes)
 
 
 def contents(tree: Tree, paths: Collection[str]) -> dict[str, bytes | None]:

@@ -13,7 +13,23 @@ LONGEST = 160
 _PLAIN = re.compile(r"[^`|\\]+")
 _COMMAND = re.compile(r"(?<!`)`((?:bento-gitops |x-bento-track: |canary )?[a-z][a-z0-9 ./_-]*)`(?!`)")
 """Commands and headers in sentences of the project: nothing in them is markup, whoever wrote them."""
-_SPECIAL = re.compile(r"[\\`*\[\]~|<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_SPECIAL = str.maketrans({**{mark: f"\\{mark}" for mark in "\\`*[]~|<"}, "&": "&amp;"})
+_AT_AN_END = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_CALLS = tuple((re.compile(rf"{mark}(?=\w)"), f"{mark}&#8203;") for mark in "#@")
+"""With a space without width behind the mark, whoever is named is not called. What is written for `@` has a `#` itself."""
+
+
+class _AsNumbers(dict[int, str]):
+    """Every mark as its number, for `str.translate`: values of many marks come by the hundred thousand."""
+
+    def __missing__(self, mark: int) -> str:
+        character = chr(mark)
+        plain = character == " " or (character.isascii() and character.isalnum())
+        self[mark] = character if plain else f"&#{mark};"
+        return self[mark]
+
+
+_NUMBERS = _AsNumbers()
 
 
 def code(text: str, longest: int = LONGEST) -> str:
@@ -24,7 +40,7 @@ def code(text: str, longest: int = LONGEST) -> str:
     if _PLAIN.fullmatch(shown) and shown == shown.strip():
         return f"`{shown}`"
     # A code span cannot hold a backtick or a pipe everywhere; an element can, if every mark in it is written as a number.
-    return "<code>" + re.sub(r"[^A-Za-z0-9 ]", lambda found: f"&#{ord(found[0])};", shown) + "</code>"
+    return f"<code>{shown.translate(_NUMBERS)}</code>"
 
 
 def prose(text: str, longest: int = 2000) -> str:
@@ -48,9 +64,12 @@ def _line(text: str, longest: int) -> str:
 
 
 def _escaped(line: str) -> str:
-    shown = _SPECIAL.sub(lambda found: f"\\{found[0]}", line.replace("&", "&amp;"))
-    # A space without width: whoever is named here is not called.
-    return re.sub(r"([@#])(?=\w)", r"\1&#8203;", shown)
+    shown = line.translate(_SPECIAL)
+    if "_" in shown:
+        shown = _AT_AN_END.sub(r"\\_", shown)
+    for mark, apart in _CALLS:
+        shown = mark.sub(apart, shown)
+    return shown
 
 
 def clipped(text: str, longest: int) -> str:
