@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import bento_python as bento_python_  # a fixture has the name
 import pytest
 from bento_gitops.cli import context
 from bento_gitops.cli.main import main
+from forked_python import forked
 from running import Ran, Run
 from small_bento import Built, build
 
@@ -52,6 +53,13 @@ def inspected() -> dict[str, Any]:
 def bento_python() -> Path:
     """The Python with BentoML."""
     return bento_python_.found()
+
+
+@pytest.fixture(scope="session")
+def quick_python(bento_python: Path) -> Iterator[Path]:
+    """The same with BentoML imported: for tests of what is found in a Bento, not of how its processes start and end."""
+    with forked(bento_python) as program:
+        yield program
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,17 @@ Variant = Callable[..., Path]
 
 
 @pytest.fixture
-def inspect(run: Run, built: Built, bento_python: Path) -> Inspect:
+def inspect(run: Run, built: Built, quick_python: Path) -> Inspect:
+    def command(bento: str | Path, *options: str) -> Ran:
+        return run("bundle", "inspect", bento, "--python", quick_python, "--bentoml-home", built.home, *options)
+
+    return command
+
+
+@pytest.fixture
+def inspect_anew(run: Run, built: Built, bento_python: Path) -> Inspect:
+    """In processes that know nothing yet, as everybody's are."""
+
     def command(bento: str | Path, *options: str) -> Ran:
         return run("bundle", "inspect", bento, "--python", bento_python, "--bentoml-home", built.home, *options)
 
@@ -96,7 +106,7 @@ def test_a_limits_variable_is_proved_and_its_default_is_what_the_image_has(inspe
 
 
 def test_neither_the_callers_environment_nor_the_store_matters_or_is_changed(
-    inspect: Inspect, built: Built, inspected_once: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    inspect_anew: Inspect, built: Built, inspected_once: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def store() -> list[tuple[str, int]]:
         return sorted((str(path), path.stat().st_mtime_ns) for path in built.home.rglob("*"))
@@ -109,7 +119,7 @@ def test_neither_the_callers_environment_nor_the_store_matters_or_is_changed(
         "BENTOML_CONFIG_OPTIONS": "x=1",
     }.items():
         monkeypatch.setenv(name, value)
-    assert found(inspect(built.tag)) == inspected_once
+    assert found(inspect_anew(built.tag)) == inspected_once
     assert store() == before
 
 
@@ -136,8 +146,8 @@ def test_code_that_ends_the_process_is_told_with_its_line(inspect: Inspect, vari
     assert "src/service.py:2: the code ended the process while it was imported: SystemExit: no licence" in ran.err
 
 
-def test_code_that_ends_the_process_without_a_word_is_told(inspect: Inspect, variant: Variant) -> None:
-    ran = inspect(variant(top="import os\nprint('out of', 'here', flush=True)\nos._exit(0)\n"))
+def test_code_that_ends_the_process_without_a_word_is_told(inspect_anew: Inspect, variant: Variant) -> None:
+    ran = inspect_anew(variant(top="import os\nprint('out of', 'here', flush=True)\nos._exit(0)\n"))
     assert ran.code == 5
     assert "out of here\nthe process ended with exit code 0 before it had told anything" in ran.err
 
@@ -149,7 +159,7 @@ def test_a_missing_package_is_told_with_advice(inspect: Inspect, variant: Varian
     assert "--python" in ran.err
 
 
-def test_an_import_without_end_is_ended_with_all_its_processes(inspect: Inspect, variant: Variant, tmp_path: Path) -> None:
+def test_an_import_without_end_is_ended_with_all_its_processes(inspect_anew: Inspect, variant: Variant, tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     endless = (
         "import pathlib, subprocess, sys, time\n"
@@ -157,16 +167,16 @@ def test_an_import_without_end_is_ended_with_all_its_processes(inspect: Inspect,
         f"pathlib.Path({str(pid)!r}).write_text(str(child.pid))\n"
         "while True: time.sleep(1)\n"
     )
-    ran = inspect(variant(top=endless), "--timeout", "8")
+    ran = inspect_anew(variant(top=endless), "--timeout", "8")
     assert ran.code == 5
     assert "did not end within 8 s" in ran.err
     status = Path(f"/proc/{pid.read_text()}/status")
     assert not status.exists() or "State:\tZ" in status.read_text(), "the child of the Bento is still running"
 
 
-def test_a_thread_of_the_bento_does_not_hold_the_inspection(inspect: Inspect, variant: Variant) -> None:
+def test_a_thread_of_the_bento_does_not_hold_the_inspection(inspect_anew: Inspect, variant: Variant) -> None:
     held = "import threading, time\nthreading.Thread(target=time.sleep, args=(600,)).start()\n"
-    assert found(inspect(variant(top=held), "--timeout", "20"))["unresolved"] == []
+    assert found(inspect_anew(variant(top=held), "--timeout", "20"))["unresolved"] == []
 
 
 def test_a_task_below_a_route_that_ends_in_a_slash_is_told(
@@ -288,9 +298,9 @@ def test_a_private_key_is_seen_whatever_its_name(variant: Variant, tmp_path: Pat
 
 
 def test_a_model_in_no_store_has_no_metadata(
-    run: Run, built: Built, bento_python: Path, tmp_path: Path, variant: Variant
+    run: Run, built: Built, quick_python: Path, tmp_path: Path, variant: Variant
 ) -> None:
-    ran = run("bundle", "inspect", variant(), "--python", bento_python, "--bentoml-home", tmp_path / "empty")
+    ran = run("bundle", "inspect", variant(), "--python", quick_python, "--bentoml-home", tmp_path / "empty")
     assert found(ran)["models"] == {"tiny_scorer:3.0.0": {"metadata": None}}
 
 
