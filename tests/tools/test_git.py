@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import multiprocessing
 import pickle
+import random
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,12 +136,89 @@ def test_the_branch_that_a_branch_follows(clone: Repository) -> None:
     assert git.current_branch(clone.root) is None
 
 
+def test_where_a_clone_stands_is_what_git_says_of_it_one_by_one(origin: Origin, clone: Repository) -> None:
+    def asked() -> tuple[object, ...]:
+        branch = git.current_branch(clone.root)
+        return branch, git.upstream(clone.root, branch) if branch else None, git.default_branch(clone.root, "origin")
+
+    def told() -> tuple[object, ...]:
+        here = git.standing(clone.root)
+        assert here.tip in (None, clone.git("rev-parse", "--verify", "--quiet", "HEAD", check=False))
+        assert here.remote in (None, *git.remotes(clone.root))
+        return here.branch, here.follows, here.defaults.get("origin")
+
+    assert told() == asked() == ("main", ("origin", "main"), "main")
+    clone.git("push", "--quiet", "origin", "main:other/name")
+    clone.git("fetch", "--quiet")
+    clone.git("switch", "--quiet", "--create", "side/of-it", "--track", "origin/other/name")
+    assert told() == asked() == ("side/of-it", ("origin", "other/name"), "main")
+    clone.git("branch", "--quiet", "--set-upstream-to", "main")
+    assert told() == asked() == ("side/of-it", None, "main"), "it follows a branch of the same clone"
+    clone.git("config", "branch.side/of-it.remote", "elsewhere")
+    assert told() == asked() == ("side/of-it", ("elsewhere", "main"), "main"), "nothing is fetched from there"
+    clone.git("checkout", "--quiet", "--detach")
+    assert told() == asked() == (None, None, "main")
+    clone.git("checkout", "--quiet", "--orphan", "new")
+    assert told() == asked() == ("new", None, "main")
+    clone.git("remote", "set-head", "origin", "--delete")
+    assert told() == asked() == ("new", None, None)
+
+
+PATHS = ("top", "a/b/one", "a/b/two", "a/b.c", "a-b/x", "a/b-c/deep/er/file", "z é/ü", "gone/only", "was-a-file/now")
+
+
+@pytest.mark.parametrize("folder", ["", "nested/in it"])
+@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+def test_a_commit_has_the_tree_that_git_makes_of_the_same_files(
+    tmp_path: Path, git_settings: Path, folder: str, kind: str
+) -> None:
+    """Names that sort otherwise as folders than as files, folders that come and go, a file that becomes a folder."""
+    clone = Repository(tmp_path / "clone")
+    clone.root.mkdir()
+    clone.git("init", "--quiet", f"--object-format={kind}")
+    start = {"beside/it": "x\n", "a/b/one": "1\n", "gone/only": "1\n", "was-a-file": "1\n", "a/kept": "1\n"}
+    clone.commit("Start", {f"{folder}/{path}".lstrip("/"): text for path, text in start.items()} | {"outside/of": "x\n"})
+    (clone.root / folder / "a/b/one").chmod(0o755)
+    (clone.root / folder / "link").symlink_to("a")
+    clone.commit("Modes")
+    root = clone.root / folder
+    choices = random.Random(7)
+    for _ in range(6):
+        chosen = {path: choices.choice([b"new\n", b"other\n", None]) for path in PATHS if choices.random() < 0.7}
+        made = git.commit_tree(root, clone.head, chosen, "Mine\n")
+        for path, data in chosen.items():
+            file = root / path
+            if data is None:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    file.unlink()
+                continue
+            for above in file.parents:
+                if above.is_file():
+                    above.unlink()
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        clone.git("add", "--all")
+        assert clone.git("rev-parse", f"{made.sha}^{{tree}}") == clone.git("write-tree")
+        assert clone.git("log", "-1", "--format=%P %s", made.sha) == f"{clone.head} Mine"
+        for path, entry in made.entries.items():
+            listed = clone.git("ls-tree", made.sha, "--", f"{folder}/{path}".lstrip("/")).split("\t")[0].split()
+            assert listed == ([entry.mode, "blob", entry.blob] if entry else [])
+        clone.git("reset", "--quiet", "--hard", made.sha)
+    with pytest.raises(ToolFailed, match="link is a symbolic link; replace it"):
+        git.commit_tree(root, clone.head, {"link": b"x"}, "Mine\n")
+    assert clone.git("fsck", "--strict", "--no-dangling", "--no-progress") == ""
+
+
 def test_who_commits_is_what_git_was_told_and_never_a_guess(clone: Repository, git_settings: Path) -> None:
     assert git.identity(clone.root) == "Olivia Operator <olivia@example.com>"
     git_settings.write_text("")
     assert git.identity(clone.root) is None
     with pytest.raises(ToolFailed, match="it is not known who commits"):
         git.require_identity(clone.root)
+    git_settings.write_text("[committer]\n\tname = Olivia\n\temail = olivia@example.com\n")
+    git.require_identity(clone.root)
+    with pytest.raises(ToolFailed, match="it is not known who commits"):
+        git.commit_tree(clone.root, clone.head, {"NOTES.txt": b"x"}, "Mine")
 
 
 def test_a_git_that_is_missing_is_told(clone: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -293,11 +293,12 @@ def _facts(
 def _recording(situation: Situation, root: Path, tag: str) -> tuple[str, bool | None]:
     """The commit that created a bundle's file, and whether the file is as it was then; None where Git cannot tell."""
     path, tree = bundle_file(situation.target.application, tag), situation.tree
-    if not git.is_repository(root):
+    whole = git.has_history(root)
+    if whole is None:
         return "", None
-    if git.is_shallow(root):
+    if not whole:
         return "this clone lacks the history that knows how it was recorded", None
-    found = git.added(root, path, tree.commit if isinstance(tree, GitTree) else "HEAD")
+    found = git.added(root, path, tree.commit if isinstance(tree, GitTree) else "HEAD", whole=True)
     if found is None:
         return "", None
     commit, recorded = found

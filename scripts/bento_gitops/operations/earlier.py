@@ -19,7 +19,7 @@ MOST_SHOWN = 8
 
 def other_than_then(tree: Tree, root: Path, target: Target, values: str, tag: str) -> list[str]:
     """A line for each value that a bundle will run with, and did not when it was last stable; `values` is what comes."""
-    if not git.is_repository(root) or git.is_shallow(root):
+    if not git.has_history(root):
         return [f"what {tag} ran with before is not known: there is no history here (git fetch --unshallow)"]
     # A clone may be behind the branch that is decided on, or ahead of it.
     found = _last_stable(root, tree.commit if isinstance(tree, GitTree) else "HEAD", target, tag)

@@ -128,7 +128,8 @@ def base_of(root: Path, how: How) -> Tree:
         case Push() | PullRequest():
             branch = how.branch if isinstance(how, Push) else how.base
             remote, branch = _destination(root, how.remote, branch)
-            return GitTree(root, git.fetch(root, remote, branch))
+            tip = git.fetch(root, remote, branch)
+            return GitTree(root, tip, commit=tip)
 
 
 def _to_files(root: Path, decide: Decide) -> Delivered:
@@ -150,12 +151,12 @@ def _to_commit(root: Path, decide: Decide) -> Delivered:
     if branch is None:
         todo = "check out the branch to commit to (git switch BRANCH), or use --push with the name of a branch"
         raise Refused([Problem(Place("HEAD"), "", "no branch is checked out, so a commit would be lost", "", todo)])
-    git.resolve(root, "HEAD")  # a repository without a commit says so in these words
+    head: str | None = git.resolve(root, "HEAD")  # a repository without a commit says so in these words
     git.require_identity(root)
     ref = f"refs/heads/{branch}"
     decisions = _Decisions(decide, branch)
     for attempt in range(1, MOST_ATTEMPTS + 1):
-        tree = GitTree(root, ref)
+        tree, head = GitTree(root, ref, commit=head), None
         proposal = decisions.on(tree)
         if proposal is None:
             return Delivered(attempts=attempt)
@@ -251,7 +252,7 @@ def _to_remote(root: Path, decide: Decide, how: Push) -> Delivered:
     said = ""
     for attempt in range(1, MOST_ATTEMPTS + 1):
         tip = git.fetch(root, remote, branch)
-        tree = GitTree(root, tip)
+        tree = GitTree(root, tip, commit=tip)
         proposal = decisions.on(tree)
         if proposal is None:
             return Delivered(attempts=attempt)
@@ -303,16 +304,16 @@ def _destination(root: Path, remote: str | None, branch: str | None) -> tuple[st
     Somebody who looks at a branch of their own means that one too. Raises Refused where it cannot be told, ToolFailed where it
     is not there.
     """
-    current = git.current_branch(root)
-    follows = git.upstream(root, current) if current else None
+    here = git.standing(root)
     if branch is not None and not git.is_branch_name(root, branch):
         raise ToolFailed(f"git: {branch!r} cannot be the name of a branch; name another")
-    remote = remote or (follows[0] if follows else "origin")
-    known = git.remotes(root)
+    remote = remote or (here.follows[0] if here.follows else "origin")
+    known = [here.remote] if here.remote == remote else git.remotes(root)
     if remote not in known:
         there = f"it knows {', '.join(known)}" if known else "it knows none"
         raise ToolFailed(f"git: this clone has no remote {remote} ({there}); add it: git remote add {remote} ADDRESS")
-    branch = branch or git.default_branch(root, remote) or (follows[1] if follows else current)
+    branch = branch or here.defaults.get(remote) or git.default_branch(root, remote)
+    branch = branch or (here.follows[1] if here.follows else here.branch)
     if branch is None:
         todo = "name the branch to push to (--branch main), or check it out (git switch BRANCH)"
         raise Refused([Problem(Place("HEAD"), "", "no branch is checked out, so there is none to push to", "", todo)])
@@ -325,12 +326,13 @@ def _bring_along(root: Path, remote: str, branch: str, commit: str, tip: str) ->
     The commit is delivered by now, so nothing in here is a failure of the command.
     """
     try:
-        current = git.current_branch(root)
+        here = git.standing(root)
+        current = here.branch
         if current is None:
             return ()
-        if (git.upstream(root, current) or ("origin", current)) != (remote, branch):
+        if (here.follows or ("origin", current)) != (remote, branch):
             return (f"pushed to {remote}/{branch}; your branch {current} is another, and stays as it is",)
-        ahead = git.commits_between(root, tip, f"refs/heads/{current}")
+        ahead = [] if here.tip == tip else git.commits_between(root, tip, f"refs/heads/{current}")
         if ahead:
             many = f"{len(ahead)} commit{'s' if len(ahead) > 1 else ''}"
             return (f"{many} of your branch {current} stayed here: only this change was pushed; next: git pull --rebase",)
@@ -349,7 +351,7 @@ def _to_pull_request(root: Path, decide: Decide, how: PullRequest) -> Delivered:
     remote, base = _destination(root, how.remote, how.base)
     git.require_identity(root)
     tip = git.fetch(root, remote, base)
-    tree = GitTree(root, tip)
+    tree = GitTree(root, tip, commit=tip)
     proposal = _Decisions(decide, f"{remote}/{base}").on(tree)
     if proposal is None:
         return Delivered()

@@ -11,10 +11,10 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from bento_gitops.model.problem import ToolFailed
 
@@ -260,6 +260,12 @@ def is_shallow(root: Path) -> bool:
     return _line(root, "rev-parse", "--is-shallow-repository") == "true"
 
 
+def has_history(root: Path) -> bool | None:
+    """Whether the folder lies in a clone with all of the history; None where it lies in none."""
+    ran = _run(root, "rev-parse", "--is-shallow-repository")
+    return ran.out.strip() == b"false" if ran.code == 0 else None
+
+
 def current_branch(root: Path) -> str | None:
     """The branch that is checked out; None where HEAD is detached."""
     ran = _run(root, "symbolic-ref", "--quiet", "--short", "HEAD")
@@ -283,6 +289,49 @@ def upstream(root: Path, branch: str) -> tuple[str, str] | None:
     if not remote or not merge or remote == ".":
         return None
     return remote, merge.removeprefix("refs/heads/")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a clone stands."""
+
+    branch: str | None
+    """The branch that is checked out; None where HEAD is detached."""
+    tip: str | None
+    """Its commit; None where it has none yet."""
+    follows: tuple[str, str] | None
+    """As `upstream`."""
+    remote: str | None
+    """A remote that is there for sure; of others ask `remotes`."""
+    defaults: Mapping[str, str]
+    """By remote: the name of its default branch, of those that the clone knows."""
+
+
+_STANDING = ("%(HEAD)", "%(refname)", "%(objectname)", "%(upstream:remotename)", "%(upstream:remoteref)", "%(symref)")
+"""Of a branch that follows one of which the clone keeps nothing, Git does not say here which that is."""
+
+
+def standing(root: Path) -> Standing:
+    """What `current_branch`, `upstream` and `default_branch` say, by one call where nothing is unusual."""
+    listing = _line(root, "for-each-ref", f"--format={'%00'.join(_STANDING)}", "refs/heads", "refs/remotes/*/HEAD")
+    branch, tip, remote, merge = None, None, None, None
+    defaults: dict[str, str] = {}
+    for line in listing.splitlines():
+        head, name, commit, followed, there, leads_to = line.split("\0")
+        if head == "*":
+            branch, tip = name.removeprefix("refs/heads/"), commit
+            remote, merge = followed or None, there or None
+        elif name.startswith("refs/remotes/"):
+            own = name.removesuffix("HEAD")
+            if leads_to.startswith(own):
+                defaults[own.removeprefix("refs/remotes/").rstrip("/")] = leads_to.removeprefix(own)
+    if branch is None:
+        branch = current_branch(root)  # it has no commit yet, or there is none
+    if remote and merge:
+        follows = None if remote == "." else (remote, merge.removeprefix("refs/heads/"))
+    else:
+        follows = upstream(root, branch) if branch else None
+    return Standing(branch, tip, follows, remote if remote != "." else None, defaults)
 
 
 def remotes(root: Path) -> list[str]:
@@ -339,10 +388,12 @@ def changed_paths(root: Path, paths: Sequence[str]) -> dict[str, str]:
     """Those of the paths that differ from HEAD in the index or on disk, each with Git's two letters for how."""
     if not paths:
         return {}
-    within = prefix(root)
     found = _output(
         root, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--ignored=matching", "--", *paths
     ).decode(errors="surrogateescape")
+    if not found:
+        return {}
+    within = prefix(root)
     return {record[3:].removeprefix(within): record[:2] for record in found.split("\0") if record}
 
 
@@ -497,11 +548,16 @@ def landings(root: Path, ref: str = "HEAD") -> dict[str, Landing]:
 def contents_at(root: Path, commits: Sequence[str], path: str) -> list[bytes | None]:
     """A file's bytes in each of the commits; None where it is not there."""
     within = prefix(root)
-    wanted = "".join(f"{sha}:{within}{path}\n" for sha in commits)
-    answer = _output(root, "cat-file", "--batch", stdin=wanted.encode(errors="surrogateescape"))
-    result: list[bytes | None] = []
+    return [found and found[2] for found in _objects(root, [f"{sha}:{within}{path}" for sha in commits])]
+
+
+def _objects(root: Path, names: Sequence[str]) -> list[tuple[str, str, bytes] | None]:
+    """The id, kind and bytes of what each name stands for, by one call; None where there is no such thing."""
+    asked = "".join(f"{name}\n" for name in names)
+    answer = _output(root, "cat-file", "--batch", stdin=asked.encode(errors="surrogateescape"))
+    result: list[tuple[str, str, bytes] | None] = []
     start = 0
-    for _ in commits:
+    for _ in names:
         end = answer.index(b"\n", start)
         about = answer[start:end].split()
         start = end + 1
@@ -509,19 +565,19 @@ def contents_at(root: Path, commits: Sequence[str], path: str) -> list[bytes | N
             result.append(None)
             continue
         size = int(about[-1])
-        result.append(answer[start : start + size])
+        result.append((about[0].decode(), about[1].decode(), answer[start : start + size]))
         start += size + 1
     return result
 
 
-def added(root: Path, path: str, ref: str = "HEAD") -> tuple[str, bytes] | None:
+def added(root: Path, path: str, ref: str = "HEAD", *, whole: bool = False) -> tuple[str, bytes] | None:
     """The commit of a branch's own line that added a file, and the file's bytes then; None where no commit did.
 
     A branch's own line is what its first parents are: what was tried on a branch before it was merged is not what was recorded.
     Where the file was removed and came back, it is another record: the last one. Raises ToolFailed in a shallow clone, whose
-    oldest commit seems to add everything.
+    oldest commit seems to add everything; with `whole` it is known that this is none.
     """
-    if is_shallow(root):
+    if not whole and is_shallow(root):
         raise ToolFailed("git: this clone lacks a part of the history; get it: git fetch --unshallow")
     words = ("log", "--format=%H", "--first-parent", "-m", "--no-renames", "--diff-filter=A", "--max-count=1")
     commit = _line(root, *words, "--end-of-options", ref, "--", path)
@@ -538,14 +594,19 @@ def identity(root: Path) -> str | None:
 
 
 def require_identity(root: Path) -> None:
-    """Raises ToolFailed where Git does not know who commits; a guess from the machine's name is nobody."""
-    for who in ("GIT_AUTHOR_IDENT", "GIT_COMMITTER_IDENT"):
-        ran = _run(root, "-c", "user.useConfigOnly=true", "var", who)
-        if ran.code:
-            raise ToolFailed(
-                "git: it is not known who commits; say it once:"
-                ' git config --global user.name "Your Name" && git config --global user.email you@example.com'
-            )
+    """Raises ToolFailed where Git does not know who commits; a guess from the machine's name is nobody.
+
+    That it knows no author of another name than that is seen when the commit is made.
+    """
+    _require_known(root, "GIT_COMMITTER_IDENT")
+
+
+def _require_known(root: Path, who: str) -> None:
+    if _run(root, "-c", "user.useConfigOnly=true", "var", who).code:
+        raise ToolFailed(
+            "git: it is not known who commits; say it once:"
+            ' git config --global user.name "Your Name" && git config --global user.email you@example.com'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -560,41 +621,119 @@ class NewCommit:
 def commit_tree(root: Path, parent: str, files: Mapping[str, bytes | None], message: str) -> NewCommit:
     """A commit on top of another with these files replaced, added or (None) removed. No branch, index or file changes.
 
-    Raises ToolFailed, also where the commit is to be signed and cannot be.
+    Raises ToolFailed, also where nobody told Git who commits, and where the commit is to be signed and cannot be.
     """
-    before = dict(_entries(_output(root, "ls-tree", "-z", parent, "--", *files)))
-    odd = [path for path, entry in before.items() if entry.mode not in _FILES]
+    within, folders = _folders(root, parent, files)
+    before = {path: _beside(folders, f"{within}{path}") for path in files}
+    odd = [path for path, entry in before.items() if entry and entry.mode not in _FILES]
     if odd:
         raise ToolFailed(f"git: {', '.join(odd)} is a symbolic link; replace it by the file it points to")
     with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
-        blobs = iter(_write_blobs(root, Path(scratch), [data for data in files.values() if data is not None]))
+        blobs = iter(_write(root, Path(scratch), "blob", [data for data in files.values() if data is not None]))
         entries = {
-            path: None if data is None else Entry(before.get(path, Entry(_FILE, "")).mode, next(blobs))
+            path: None if data is None else Entry(entry.mode if (entry := before[path]) else _FILE, next(blobs))
             for path, data in files.items()
         }
-        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
-        _output(root, "read-tree", parent, variables=index)
-        _output(root, "update-index", "-z", "--index-info", stdin=_index_info(root, entries, parent), variables=index)
-        tree = _output(root, "write-tree", variables=index).decode().strip()
+        trees = _trees(folders, {f"{within}{path}": entry for path, entry in entries.items()}, len(parent))
+        tree = _write(root, Path(scratch), "tree", trees)[-1]
     arguments = ["-c", "user.useConfigOnly=true", "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", parent]
     ran = _run(root, "config", "--type=bool", "--get", "commit.gpgSign")
     if ran.out.strip() == b"true":
         arguments.append("-S")
-    sha = _output(root, *arguments, "-F", "-", stdin=message.encode()).decode().strip()
-    return NewCommit(sha, entries)
+    arguments += ["-F", "-"]
+    ran = _run(root, *arguments, stdin=message.encode())
+    if ran.code:
+        _require_known(root, "GIT_AUTHOR_IDENT")
+        raise _failed(arguments, ran)
+    return NewCommit(ran.out.decode().strip(), entries)
 
 
-def _write_blobs(root: Path, scratch: Path, contents: Sequence[bytes]) -> list[str]:
-    """The ids of new blobs, written in one call."""
+_FOLDER = "40000"
+
+
+def _folders(root: Path, commit: str, paths: Iterable[str]) -> tuple[str, dict[str, dict[str, Entry]]]:
+    """Where `root` lies in the repository, and what a commit has directly in each folder above the paths (the top is empty text).
+
+    A folder that is not there has nothing in it.
+    """
+    own = sorted({str(folder) for path in paths for folder in PurePosixPath(path).parents} - {"."})
+    top, here, *found = _objects(root, [f"{commit}^{{tree}}", f"{commit}:./", *(f"{commit}:./{path}" for path in own)])
+    within = "" if top and here and top[0] == here[0] else prefix(root)
+    folders = {"": top, **{f"{within}{path}": each for path, each in zip(own, found, strict=True)}}
+    if within:
+        above = [str(folder) for folder in reversed(PurePosixPath(within).parents)][1:]
+        folders[within.rstrip("/")] = here
+        folders |= zip(above, _objects(root, [f"{commit}:{path}" for path in above]), strict=True)
+    size = len(commit) // 2
+    return within, {path: _in_folder(each[2], size) if each and each[1] == "tree" else {} for path, each in folders.items()}
+
+
+def _in_folder(data: bytes, size: int) -> dict[str, Entry]:
+    """The entries of a tree object, by name; ids in it are as many bytes long."""
+    found: dict[str, Entry] = {}
+    start = 0
+    while start < len(data):
+        end = data.index(b"\0", start) + 1
+        mode, _, name = data[start : end - 1].partition(b" ")
+        found[name.decode(errors="surrogateescape")] = Entry(mode.decode(), data[end : end + size].hex())
+        start = end + size
+    return found
+
+
+def _beside(folders: Mapping[str, Mapping[str, Entry]], path: str) -> Entry | None:
+    folder, _, name = path.rpartition("/")
+    entry = folders[folder].get(name)
+    return entry if entry and entry.mode != _FOLDER else None
+
+
+def _trees(folders: Mapping[str, Mapping[str, Entry]], changes: Mapping[str, Entry | None], length: int) -> list[bytes]:
+    """The tree objects that folders become by the changes, each after those in it: the last one is the top.
+
+    `length` is that of an id in hexadecimal. A folder with nothing in it is none.
+    """
+    new = {folder: dict(entries) for folder, entries in folders.items()}
+
+    def put(path: str, entry: Entry | None) -> None:
+        folder, _, name = path.rpartition("/")
+        if entry is None:
+            new[folder].pop(name, None)
+        else:
+            new[folder][name] = entry
+
+    for path, entry in changes.items():
+        put(path, entry)
+    trees: list[bytes] = []
+    for folder in sorted(new, key=lambda folder: (folder != "", folder.count("/")), reverse=True):
+        data = b"".join(_lines_of_folder(new[folder]))
+        if data or not folder:
+            trees.append(data)
+        if data and folder:
+            digest = hashlib.new("sha1" if length == 40 else "sha256", b"tree %d\0" % len(data) + data, usedforsecurity=False)
+            put(folder, Entry(_FOLDER, digest.hexdigest()))
+        elif folders[folder]:
+            put(folder, None)
+    return trees
+
+
+def _lines_of_folder(entries: Mapping[str, Entry]) -> Iterator[bytes]:
+    """Of a tree object, in Git's order: a folder stands where its name with a slash would."""
+    named = ((name.encode(errors="surrogateescape"), entry) for name, entry in entries.items())
+    for name, entry in sorted(named, key=lambda one: one[0] + b"/" * (one[1].mode == _FOLDER)):
+        yield entry.mode.encode() + b" " + name + b"\0" + bytes.fromhex(entry.blob)
+
+
+def _write(root: Path, scratch: Path, kind: str, contents: Sequence[bytes]) -> list[str]:
+    """The ids of new objects, written in one call; Git looks at what it is given for a tree."""
     if not contents:
         return []
     names: list[str] = []
     for number, data in enumerate(contents):
-        file = scratch / str(number)
+        file = scratch / f"{kind}-{number}"
         file.write_bytes(data)
         names.append(f"{file}\n")
     # Bytes are stored as they are: what a clone's settings do to line ends is not ours to commit.
-    return _output(root, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin="".join(names).encode()).decode().split()
+    asked = "".join(names).encode()
+    return _output(root, "hash-object", "-w", "-t", kind, "--no-filters", "--stdin-paths", stdin=asked).decode().split()
 
 
 def _index_info(root: Path, entries: Mapping[str, Entry | None], commit: str) -> bytes:
