@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 from bento_gitops.cli.main import app
-from typer.testing import CliRunner
+from click.testing import CliRunner
 
 
 def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
@@ -18,12 +18,13 @@ def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
         yield from commands(inner, *path, name)
 
 
-ALL = sorted(commands(typer.main.get_command(app)))
+WHOLE = typer.main.get_command(app)
+ALL = sorted(commands(WHOLE))
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_a_command_says_what_it_does(path: tuple[str, ...]) -> None:
-    done = CliRunner().invoke(app, [*path, "--help"])
+    done = CliRunner().invoke(WHOLE, [*path, "--help"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     assert done.exit_code == 0
     assert "Usage:" in done.stdout

@@ -50,7 +50,8 @@ STACKS = st.tuples(*(fragments(nulls=layer in PEOPLE) for layer in LAYERS), st.b
 def _texts(stack: tuple[Any, ...]) -> list[str]:
     *parts, block = stack
     style = False if block else None
-    return [yaml.safe_dump(part, default_flow_style=style, sort_keys=False, allow_unicode=True, width=40) for part in parts]
+    options: dict[str, Any] = {"default_flow_style": style, "sort_keys": False, "allow_unicode": True, "width": 40}
+    return [yaml.dump(part, Dumper=yaml.CSafeDumper, **options) for part in parts]
 
 
 def _merged(texts: list[str], layers: tuple[Layer, ...] = LAYERS, names: list[str] | None = None) -> Resolved:

@@ -40,7 +40,20 @@ def current(release: Release | None) -> Current:
 
 
 def reread(release: Release) -> Release:
-    """The release as the next command finds it, after it was written. Raises InvalidInput where no reader takes it."""
+    """The release as the next command finds it, after it was written. Raises InvalidInput where no reader takes it.
+
+    Equal ones come by again and again on the ways of a rollout; each is written and read once.
+    """
+    known = _REREAD.get(said := repr(release))
+    if known is None:
+        known = _REREAD[said] = _reread(release)
+    return known
+
+
+_REREAD: dict[str, Release] = {}
+
+
+def _reread(release: Release) -> Release:
     text = yaml.dump(release.model_dump(exclude_none=True), Dumper=yaml.CSafeDumper, sort_keys=False)
     return read(text, FILE, Release).value
 
@@ -52,9 +65,16 @@ class Sizes:
     minimum: Mapping[str, int] = field(default_factory=lambda: {"Api": 2, "Runner": 4})
     maximum: int = 20
     live_min: int | None = None
+    _known: dict[int, tuple[Release, dict[tuple[str, str], int]]] = field(default_factory=dict, compare=False, repr=False)
+    """By the object, which is kept with it: a release never changes, and is asked about dozens of times in a state."""
 
     def pods(self, release: Release) -> dict[tuple[str, str], int]:
         """Pods by track and component, by the very rule that writes them into values."""
+        if id(release) not in self._known:
+            self._known[id(release)] = release, self._pods(release)
+        return self._known[id(release)][1]
+
+    def _pods(self, release: Release) -> dict[tuple[str, str], int]:
         problems: list[Problem] = []
         result: dict[tuple[str, str], int] = {}
         least = None if self.live_min is None else (self.live_min, Place("environments/prod/environment.yaml", 12))
