@@ -252,7 +252,7 @@ def _run(helm: Path, arguments: Sequence[str], values: str, kube_version: str, *
 def _environment() -> dict[str, str]:
     """Helm as it is everywhere: no plugins, repositories or cluster of whoever runs it; no time spent on collecting garbage."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HELM_") and name != "KUBECONFIG"}
-    return kept | {"GOGC": "off", "GOMEMLIMIT": "120MiB", "HELM_PLUGINS": os.devnull}
+    return kept | {"GOGC": "off", "GOMEMLIMIT": "256MiB", "HELM_PLUGINS": os.devnull}
 
 
 _FINDING = re.compile(r"^\[(?:ERROR|WARNING)\] (?P<what>.*(?:\n(?!\[|==>|$|Error:).*)*)", re.MULTILINE)
