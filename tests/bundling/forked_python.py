@@ -1,8 +1,8 @@
 """A Python that has imported BentoML already: what is started with it is a fork of one process, which saves a second each time.
 
-`bundle inspect` is given a program that looks like any Python to it. Of the inspector this hands arguments, environment, folder and
-output to the process that forks; all else it runs with the Python itself. What is proved of processes (that each is fresh, ends in time,
-takes its children along) needs the Python itself.
+`bundle inspect` is given a program that looks like any Python to it. Of the inspector this hands arguments, environment, folder
+and output to the process that forks; all else it runs with the Python itself. What is proved of processes (that each is fresh,
+ends in time, takes its children along) needs the Python itself.
 
     python -I -B forked_python.py SOCKET       imports BentoML, says so, forks until its input ends
 """
@@ -68,7 +68,8 @@ def fork_until_input_ends(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(address)
         listening.listen()
-        print("ready", flush=True)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
         while True:
             ready, _, _ = select.select([listening, sys.stdin], [], [])
             if sys.stdin in ready:
