@@ -21,9 +21,19 @@ SETTINGS = """\
 	defaultBranch = main
 [advice]
 	detachedHead = false
+	templateDir =
 [gc]
 	auto = 0
+[maintenance]
+	auto = false
+[receive]
+	autoGC = false
+[core]
+	fsync = none
+[pack]
+	threads = 1
 """
+"""Who commits, and nothing that a repository which lives for a second has no need of."""
 
 
 class Repository:
@@ -107,6 +117,13 @@ class Origin(Repository):
     def accept(self) -> None:
         """Ends `refuse`."""
         (self.root / "hooks" / "pre-receive").unlink()
+
+
+def copied(start: Path, end: Path) -> None:
+    """A copy of a repository. Git never writes to an object again, so those are the same files in both."""
+    objects = (start if (start / "objects").is_dir() else start / ".git") / "objects"
+    shutil.copytree(start, end, symlinks=True, ignore=lambda folder, _: ["objects"] if Path(folder) == objects.parent else [])
+    shutil.copytree(objects, end / objects.relative_to(start), copy_function=os.link)
 
 
 def new_origin(folder: Path, files: Mapping[str, str]) -> Origin:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
-from git_repositories import SETTINGS, Repository, git_settings
+from git_repositories import SETTINGS, Repository, copied, git_settings
 from stories import Operator, team
 
 __all__ = ["git_settings"]
@@ -21,7 +20,9 @@ def told_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
         patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-        team(folder).clone("olivia")
+        origin = team(folder)
+        origin.git("repack", "-a", "-d", "--quiet")  # a few files to copy, instead of one for each object
+        origin.clone("olivia")
     return folder
 
 
@@ -33,7 +34,7 @@ def olivia(
 ) -> Operator:
     """An operator with a clone of the team's repository."""
     for name in ("origin.git", "olivia"):
-        shutil.copytree(told_once / name, tmp_path / name, symlinks=True)
+        copied(told_once / name, tmp_path / name)
     desk = tmp_path / "desk"
     desk.mkdir()
     clone = Repository(tmp_path / "olivia")

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +168,7 @@ class Operator:
         return str(file)
 
     def pods(self, environment: str, track: str) -> dict[str, int]:
-        text = (self.clone.root / "environments" / environment / APP / "values.yaml").read_text("utf-8")
-        values = yaml.load(text, Loader=yaml.CSafeLoader)
-        components: Mapping[str, Any] = values["tracks"][track]["components"]
-        return {name: component.get("scaling", {}).get("minReplicas", 1) for name, component in components.items()}
+        return _pods((self.clone.root / "environments" / environment / APP / "values.yaml").read_bytes(), track)
 
     def step(self, environment: str, **seen: Any) -> Said:
         """`canary step` with what is seen live."""
@@ -211,6 +209,17 @@ class Operator:
         self.record("staging")
         self.later(hours=24)
         self.record("staging")
+
+
+def _pods(values: bytes, track: str) -> dict[str, int]:
+    components: Mapping[str, Any] = _parsed(values)["tracks"][track]["components"]
+    return {name: component.get("scaling", {}).get("minReplicas", 1) for name, component in components.items()}
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: bytes) -> Any:
+    """YAML that is asked for again while nothing happened to it."""
+    return yaml.load(text, Loader=yaml.CSafeLoader)
 
 
 def stale_commits(clone: Repository) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bento_gitops.operations.render import render, write
 from bento_gitops.repository.files import GitTree, WorkingTree
-from git_repositories import Origin, Repository
+from git_repositories import Origin, Repository, copied
 from killing import Killer, every_step
 from stories import APP, Operator
 
@@ -78,14 +78,14 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(name: str, olivia: Operator,
     old = state(olivia.clone)
     left: set[str] = set()
     with Killer(PROGRAM, tmp_path / "log") as killer:
-        whole = copied(tmp_path, "whole")
+        whole = again_at_the_start(tmp_path, "whole")
         assert killer.run(whole.root, *arguments).code == 0
         new = state(whole)
         assert new != old
         assert not [one for one in render(GitTree(whole.root, "HEAD"), None) if one.changed]
         tried: set[str] = set()
         for step in every_step():
-            here = copied(tmp_path, str(step))
+            here = again_at_the_start(tmp_path, str(step))
             there = Origin(here.root.parent / "origin.git")
             outcome = killer.run(here.root, *arguments, step=step)
             assert here.locks() == there.locks() == []
@@ -111,10 +111,10 @@ def test_a_kill_leaves_the_old_state_or_the_new_one(name: str, olivia: Operator,
     assert {"old", "new"} <= left
 
 
-def copied(folder: Path, name: str) -> Repository:
+def again_at_the_start(folder: Path, name: str) -> Repository:
     """The remote and the clone as they were before the command."""
     for each in ("origin.git", "olivia"):
-        shutil.copytree(folder / each, folder / name / each, symlinks=True)
+        copied(folder / each, folder / name / each)
     here = Repository(folder / name / "olivia")
     here.git("status")
     return here

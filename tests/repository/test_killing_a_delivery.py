@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from counting import release, values
-from git_repositories import Origin, Repository
+from git_repositories import Origin, Repository, copied
 from killing import Killer, every_step
 
 PROGRAM = f"""
@@ -51,7 +51,7 @@ def test_a_kill_at_any_step_leaves_the_old_state_or_the_new_one(
         for step in every_step():
             state = tmp_path / str(step)
             for name in ("origin.git", "clone"):
-                shutil.copytree(tmp_path / name, state / name)
+                copied(tmp_path / name, state / name)
             here, there = Repository(state / "clone"), Origin(state / "origin.git")
             outcome = killer.run(here.root, how, step=step)
             for repository in (here, there):

@@ -205,8 +205,9 @@ def render_one(
     """
     sources = fleet.sources(target)
     if extra:
-        sources = replace(sources, runtime=(*sources.runtime, *extra))
-    values, resolution = build(sources)
+        values, resolution = build(replace(sources, runtime=(*sources.runtime, *extra)))
+    else:
+        values, resolution = fleet.built(target)
     values = _for_its_chart(values, fleet, target)
     text = values_text(values, str(target))
     before = fleet.tree.read(target.values).decode("utf-8", errors="replace") if fleet.tree.exists(target.values) else ""

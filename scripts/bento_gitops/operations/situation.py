@@ -30,7 +30,6 @@ from bento_gitops.releasing.plan import Plan, plan_of
 from bento_gitops.releasing.states import Current, free_name
 from bento_gitops.releasing.transitions import install
 from bento_gitops.rendering.fingerprint import fingerprint
-from bento_gitops.rendering.values import build
 from bento_gitops.repository.files import Tree
 from bento_gitops.repository.fleet import Fleet, Target
 
@@ -75,12 +74,12 @@ class Situation:
 
     @cached_property
     def resolution(self) -> Resolution:
-        return resolve(self.sources)
+        return self.fleet.resolution(self.target)
 
     @cached_property
     def values(self) -> ResolvedMap:
         """The values that these files give."""
-        return build(self.sources)[0]
+        return self.fleet.built(self.target)[0]
 
     def with_bundle(self, tag: str) -> tuple[Sources, str]:
         """The sources if one track more (or a first one) ran this bundle, and that track: what the layers would say of it."""
@@ -98,6 +97,10 @@ class Situation:
             )
         return self.fleet.over({self.file: dumped(release)}).sources(self.target), track
 
+    def _resolution_with(self, sources: Sources) -> Resolution:
+        own = self.release is not None and sources is self.sources
+        return self.resolution if own else resolve(sources)
+
     @cached_property
     def plan(self) -> Plan:
         """How the application is rolled out here; where nothing runs yet, as nobody says otherwise."""
@@ -108,7 +111,7 @@ class Situation:
 
     def thresholds(self, tag: str) -> Mapping[str, Mapping[str, Bounds]]:
         """By model and metric: what an evaluation must be."""
-        resolution = resolve(self.with_bundle(tag)[0])
+        resolution = self._resolution_with(self.with_bundle(tag)[0])
         said = TypeAdapter(dict[str, dict[str, Bounds | None] | None]).validate_python(
             plain_value(resolution.application.get("evaluation", {}))
         )
@@ -146,7 +149,7 @@ class Situation:
     def binding(self, tag: str) -> Binding:
         """What evidence of a bundle must be bound to, here and now. Raises InvalidInput where it cannot run here."""
         sources, track = self.with_bundle(tag)
-        resolution = resolve(sources)
+        resolution = self._resolution_with(sources)
         content = self.tree.read(bundle_file(self.target.application, tag))
         seen = fingerprint(content, resolution.tracks[track], resolution.application)
         return Binding(

@@ -18,12 +18,13 @@ from bento_gitops.rendering.routing import routing, tree_from
 from bento_gitops.rendering.tracing import traced
 
 
-def build(sources: Sources) -> tuple[ResolvedMap, Resolution]:
-    """The values in snake_case and in the model's order, with the provenance of every leaf; and what the layers came to.
+def build(sources: Sources, resolution: Resolution | None = None) -> tuple[ResolvedMap, Resolution]:
+    """The values in snake_case and in the model's order, with the provenance of every leaf; and what the layers came to, unless
+    that is known already.
 
     Raises InvalidInput with every problem at once.
     """
-    resolution = resolve(sources)
+    resolution = resolution or resolve(sources)
     problems: list[Problem] = []
     notes = list(resolution.notes)
     release = sources.release

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +40,30 @@ class Layer:
     """Defaults of a release that no model knows any more: nobody can say else, so they hold as the chart has them."""
 
 
+@lru_cache(maxsize=16)
+def _layer(data: bytes, path: str, *, released: bool) -> Layer:
+    """The bytes of a chart's values.yaml as the lowest layer: most trees of one command have the same. Raises InvalidInput."""
+    written = parse(data, path)
+    defaults = written.items.get("defaults")
+    if not isinstance(defaults, MarkedMap):
+        raise InvalidInput([Problem(written.at("defaults"), "defaults", "is missing", "", "add defaults.roles")])
+    unknown: list[tuple[Place, str]] = []
+    if released:
+        # A key that was renamed or dropped since must not keep a fork from taking the code that did it: nothing can hide it.
+        defaults = _known(defaults, shape_of(ChartDefaults), "defaults", unknown)
+        written = replace(written, items={**written.items, "defaults": defaults})
+    try:
+        checked(defaults, ChartDefaults, camel=True)
+    except InvalidInput as error:
+        raise InvalidInput(
+            replace(problem, pointer=f"defaults.{problem.pointer}", todo=PIN_ANOTHER if released else problem.todo)
+            for problem in error.problems
+        ) from None
+    tree = snake(written, shape_of(Values))
+    assert isinstance(tree, MarkedMap)
+    return Layer(tree, tuple(unknown))
+
+
 @dataclass
 class Charts:
     """The charts of one tree, each read once."""
@@ -47,6 +72,8 @@ class Charts:
     _layers: dict[str, Layer | InvalidInput] = field(default_factory=dict[str, "Layer | InvalidInput"])
     _gaps: dict[str, Gap | None] = field(default_factory=dict[str, "Gap | None"])
     _versions: list[str] | None = None
+    _own: str | None = None
+    """The identity of the chart as it is now."""
 
     def versions(self) -> list[str]:
         """The released versions, the oldest first."""
@@ -76,25 +103,7 @@ class Charts:
         if not self.tree.exists(path):
             todo = PIN_ANOTHER if released else "run in the root of the repository, or name it with --root"
             raise InvalidInput([Problem(Place(path), "", "the chart is missing", "", todo)])
-        written = parse(self.tree.read(path), path)
-        defaults = written.items.get("defaults")
-        if not isinstance(defaults, MarkedMap):
-            raise InvalidInput([Problem(written.at("defaults"), "defaults", "is missing", "", "add defaults.roles")])
-        unknown: list[tuple[Place, str]] = []
-        if released:
-            # A key that was renamed or dropped since must not keep a fork from taking the code that did it: nothing can hide it.
-            defaults = _known(defaults, shape_of(ChartDefaults), "defaults", unknown)
-            written = replace(written, items={**written.items, "defaults": defaults})
-        try:
-            checked(defaults, ChartDefaults, camel=True)
-        except InvalidInput as error:
-            raise InvalidInput(
-                replace(problem, pointer=f"defaults.{problem.pointer}", todo=PIN_ANOTHER if released else problem.todo)
-                for problem in error.problems
-            ) from None
-        tree = snake(written, shape_of(Values))
-        assert isinstance(tree, MarkedMap)
-        return Layer(tree, tuple(unknown))
+        return _layer(self.tree.read(path), path, released=released)
 
     def gap(self, folder: str) -> Gap | None:
         """What the chart in a folder does not know of all that may be said; nothing of the chart as it is now, whose schema is
@@ -139,14 +148,18 @@ class Charts:
 
         Raises InvalidInput.
         """
-        version = self.version_of(folder)
         if folder != CHART:
-            return version
+            return self.version_of(folder)
+        if self._own is None:
+            self._own = f"{self.version_of(folder)}+{self._content(folder)}"
+        return self._own
+
+    def _content(self, folder: str) -> str:
         content = hashlib.sha256()
         for path in self.files(folder):
             if not path.startswith(f"{folder}/ci/") and not path.endswith(".md"):
                 content.update(f"{path}\0".encode() + hashlib.sha256(self.tree.read(path)).digest())
-        return f"{version}+{content.hexdigest()[:12]}"
+        return content.hexdigest()[:12]
 
     def files(self, folder: str) -> list[str]:
         """Every file in a folder, at any depth, sorted."""

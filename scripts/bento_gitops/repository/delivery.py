@@ -308,7 +308,7 @@ def _destination(root: Path, remote: str | None, branch: str | None) -> tuple[st
     if branch is not None and not git.is_branch_name(root, branch):
         raise ToolFailed(f"git: {branch!r} cannot be the name of a branch; name another")
     remote = remote or (here.follows[0] if here.follows else "origin")
-    known = [here.remote] if here.remote == remote else git.remotes(root)
+    known = [remote] if remote == here.remote else git.remotes(root)
     if remote not in known:
         there = f"it knows {', '.join(known)}" if known else "it knows none"
         raise ToolFailed(f"git: this clone has no remote {remote} ({there}); add it: git remote add {remote} ADDRESS")

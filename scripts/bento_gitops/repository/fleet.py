@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from bento_gitops.layers.marked import MarkedMap, place_of
+from bento_gitops.layers.merging import ResolvedMap
 from bento_gitops.layers.overriding import fragments
 from bento_gitops.layers.reading import Read, read
-from bento_gitops.layers.resolving import Sources, saying
+from bento_gitops.layers.resolving import Resolution, Sources, resolve, saying
 from bento_gitops.model.base import FORMS, ApplicationName, DnsLabel, Model
 from bento_gitops.model.bundle import Bundle
 from bento_gitops.model.files import Application, ConfigFile, Environment, InstanceTypes, Overrides
@@ -21,6 +22,7 @@ from bento_gitops.model.problem import InvalidInput, Place, Problem, did_you_mea
 from bento_gitops.model.release import Release
 from bento_gitops.model.rollout import Promotion
 from bento_gitops.model.verification import Check
+from bento_gitops.rendering.values import build
 from bento_gitops.repository.charts import Charts
 from bento_gitops.repository.files import OverlayTree, Tree
 from bento_gitops.repository.verifications import checks_of
@@ -87,6 +89,12 @@ def _names(kind: Any) -> TypeAdapter[str]:
     return TypeAdapter(kind)
 
 
+@lru_cache(maxsize=256)
+def _read(data: bytes, path: str, model: type[Model]) -> Read[Any]:
+    """The bytes of a file as its model: two trees of one command mostly have the same files."""
+    return read(data, path, model)
+
+
 @dataclass
 class Fleet:
     """Files of one tree, each read once."""
@@ -98,6 +106,10 @@ class Fleet:
     _own: dict[str, list[str]] | None = None
     _charts: Charts | None = None
     _folders_of_charts: dict[str, str] = field(default_factory=dict[str, str])
+    # Of the last target that was asked for, and no more: those of a large fleet are large.
+    _sources: tuple[Target, Sources] | None = None
+    _resolution: tuple[Target, Resolution] | None = None
+    _built: tuple[Target, tuple[ResolvedMap, Resolution]] | None = None
 
     def over(self, changes: Mapping[str, bytes | None]) -> Fleet:
         """The fleet with some of its files replaced, added or (None) removed; the others are not read again."""
@@ -252,11 +264,28 @@ class Fleet:
                     problems.append(Problem(Place(path), "", wrong, f"'{application}'", todo))
         return problems
 
+    def resolution(self, target: Target) -> Resolution:
+        """What the layers come to for a target. Raises InvalidInput."""
+        if self._resolution is None or self._resolution[0] != target:
+            self._resolution = target, resolve(self.sources(target))
+        return self._resolution[1]
+
+    def built(self, target: Target) -> tuple[ResolvedMap, Resolution]:
+        """The values of a target, whatever its chart knows of them, and what the layers came to. Raises InvalidInput."""
+        if self._built is None or self._built[0] != target:
+            self._built = target, build(self.sources(target), self.resolution(target))
+        return self._built[1]
+
     def sources(self, target: Target) -> Sources:
         """Every file that has a say in the target.
 
         Raises InvalidInput with what is wrong with any of them.
         """
+        if self._sources is None or self._sources[0] != target:
+            self._sources = target, self._sources_of(target)
+        return self._sources[1]
+
+    def _sources_of(self, target: Target) -> Sources:
         problems: list[Problem] = []
 
         def attempt(path: str, model: type[M], *, needed: bool = True) -> Read[M] | None:
@@ -363,7 +392,7 @@ class Fleet:
                     ]
                 )
             try:
-                self._read[path] = read(self.tree.read(path), path, model)
+                self._read[path] = _read(self.tree.read(path), path, model)
             except InvalidInput as error:
                 self._read[path] = error
         result = self._read[path]
