@@ -235,10 +235,10 @@ def test_a_proposal_on_top_of_a_tree_is_reviewed_as_the_files_that_it_would_writ
 
 def test_many_applications_are_rendered_in_batches(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     SCENES["chart"].make(sides)
-    whole = sides.review()
-    monkeypatch.setattr(operation, "AT_ONCE", 4)
-    assert sides.review() == whole
-    assert len(whole.applications) == 21
+    whole = sides.review("prod")
+    monkeypatch.setattr(operation, "AT_ONCE", 3)
+    assert sides.review("prod") == whole
+    assert len(whole.applications) == 7
 
 
 @pytest.fixture

@@ -103,7 +103,7 @@ def test_answers_batches_and_items_are_counted(tuned_fleet: FleetCopy, tmp_path:
 
     answers = cell.answers
     assert set(answers) == {200}
-    assert 10 < answers[200] <= 4 * 0.4 / 0.02 + 4, "four clients, 20 ms an answer"
+    assert 4 <= answers[200] <= 4 * 0.4 / 0.02 + 4, "four clients, 20 ms an answer at the least"
     assert cell.batch == 4
     assert cell.items_rate == pytest.approx(cell.rate * 1.5, rel=0.2)
     assert (cell.quantile(0.5) or 0) >= 0.02
