@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,16 @@ class Origin(Repository):
     def accept(self) -> None:
         """Ends `refuse`."""
         (self.root / "hooks" / "pre-receive").unlink()
+
+
+@contextmanager
+def own_settings(file: Path) -> Iterator[None]:
+    """Git as in `git_settings`, for what is made once."""
+    file.write_text(SETTINGS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GIT_CONFIG_GLOBAL", str(file))
+        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+        yield
 
 
 def copied(start: Path, end: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from git_repositories import SETTINGS, Repository, copied, git_settings
+from git_repositories import Repository, copied, git_settings, own_settings
 from stories import Operator, team
 
 __all__ = ["git_settings"]
@@ -15,11 +15,7 @@ __all__ = ["git_settings"]
 def told_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the team's remote and a clone of it, to be copied."""
     folder = tmp_path_factory.mktemp("team")
-    settings = folder / "settings"
-    settings.write_text(SETTINGS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GIT_CONFIG_GLOBAL", str(settings))
-        patch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    with own_settings(folder / "settings"):
         origin = team(folder)
         origin.git("repack", "-a", "-d", "--quiet")  # a few files to copy, instead of one for each object
         origin.clone("olivia")

@@ -7,17 +7,40 @@ from pathlib import Path
 
 import pytest
 import yaml
-from git_repositories import Origin, Repository, git_settings, new_origin
+from bento_gitops.tools import helm
+from forked_command import forked
+from git_repositories import Origin, Repository, copied, git_settings, new_origin, own_settings
 from github_stand_in import GitHub
+from helm_renders import Remembered
 from live_stand_in import Live, live, measuring
 from runner import Runner, fleet_files
 
 __all__ = ["git_settings"]
 
 
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Origin:
+    """The repository on the server, to be copied."""
+    folder = tmp_path_factory.mktemp("team")
+    with own_settings(folder / "settings"):
+        made = new_origin(folder, fleet_files(folder / "fleet"))
+        made.git("repack", "-a", "-d", "--quiet")
+    return made
+
+
 @pytest.fixture
-def origin(tmp_path: Path, git_settings: Path) -> Origin:
-    return new_origin(tmp_path, fleet_files(tmp_path / "fleet"))
+def origin(tmp_path: Path, git_settings: Path, made_once: Origin) -> Origin:
+    copied(made_once.root, tmp_path / "origin.git")
+    return Origin(tmp_path / "origin.git")
+
+
+@pytest.fixture(scope="session")
+def command(remembered_renders: None) -> Iterator[Path]:
+    """The program of this project, which starts in no time."""
+    remembering = helm._run
+    assert isinstance(remembering, Remembered)
+    with forked(remembering.folder) as program:
+        yield program
 
 
 @pytest.fixture
@@ -26,8 +49,8 @@ def github(tmp_path: Path) -> GitHub:
 
 
 @pytest.fixture
-def runner(origin: Origin, github: GitHub, tmp_path: Path) -> Runner:
-    return Runner(origin, github, tmp_path / "jobs")
+def runner(origin: Origin, github: GitHub, tmp_path: Path, command: Path) -> Runner:
+    return Runner(origin, github, tmp_path / "jobs", command)
 
 
 @pytest.fixture

@@ -45,9 +45,13 @@ class Job:
 class Runner:
     """A runner with nothing on it but this project's tools, set up already."""
 
-    def __init__(self, origin: Origin, github: GitHub, folder: Path) -> None:
+    def __init__(self, origin: Origin, github: GitHub, folder: Path, command: Path) -> None:
         self.origin, self.github, self.folder = origin, github, folder
         self.jobs = 0
+        self.programs = folder / "programs"
+        self.programs.mkdir(parents=True)
+        for program in Path(sys.executable).parent.iterdir():
+            (self.programs / program.name).symlink_to(command if program.name == command.name else program)
 
     def run(self, name: str, job: str, context: Mapping[str, str], *, ref: str = "main") -> Job:
         """Runs a job; each expression in it must be one that `context` knows. `ref` is what started it."""
@@ -121,11 +125,10 @@ class Runner:
         self._set_up(root)
         return git
 
-    @staticmethod
-    def _set_up(root: Path) -> None:
+    def _set_up(self, root: Path) -> None:
         """What `make setup` and `make tools` would make, made already: they take a minute, and tests of their own."""
         (root / ".venv").mkdir()
-        (root / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+        (root / ".venv" / "bin").symlink_to(self.programs)
         (root / ".tools").mkdir()
         for made_of in (root / "requirements.lock", root / "scripts/bento_gitops/tools/binaries.py"):
             os.utime(made_of, (0, 0))

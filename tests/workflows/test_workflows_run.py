@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from bento_gitops.repository.files import GitTree
 from bento_gitops.reviewing.body import MARKER
+from commands import called
 from git_repositories import Origin, Repository
 from github_stand_in import GitHub
 from live_stand_in import Live
@@ -358,12 +356,5 @@ def test_a_cluster_that_does_not_answer_fails_the_run(runner: Runner, olivia: Re
 
 
 def _command(olivia: Repository, *words: str, push: bool = True) -> None:
-    command = [
-        Path(sys.executable).with_name("bento-gitops"),
-        "--root",
-        str(olivia.root),
-        *words,
-        "--push" if push else "--commit",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = called(olivia.root, *words, "--push" if push else "--commit")
     assert done.returncode == 0, done.stdout + done.stderr
