@@ -1,7 +1,7 @@
 """What Helm said is remembered while tests run: stories render the same chart with the same values again and again.
 
 What Helm reads is what it is remembered by: the program, its arguments, the values and every byte of the chart's folder. Tests of
-rendering itself ask for `fresh_renders`. Charts that tests render by a `helm` of their own are not concerned.
+rendering itself ask for `fresh_renders`. Where tests call a `helm` of their own, only those of tests/chart remember.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bento_gitops.tools import binaries, helm
@@ -34,19 +35,36 @@ class Remembered:
         charts = [word for word in arguments if word.startswith("/") and Path(word).is_dir()]
         if program.parent != binaries.BIN or len(charts) != 1:
             return self.run(program, arguments, values, kube_version, verb=verb)
-        found = program.stat()
-        about = [str(program), found.st_size, found.st_mtime_ns, verb, kube_version, values]
-        about += ["<chart>" if word in charts else word for word in arguments]
-        key = hashlib.sha256(f"{json.dumps(about)}{content(Path(charts[0]))}".encode()).hexdigest()
-        file = self.folder / f"{key}.json"
-        if file.exists():
-            return _SAID(**json.loads(file.read_text(encoding="utf-8")))
-        said = self.run(program, arguments, values, kube_version, verb=verb)
-        if charts[0] not in said.output + said.errors:  # else it is about this folder alone
-            part = file.with_suffix(f".{os.getpid()}")
-            part.write_text(json.dumps(dataclasses.asdict(said)), encoding="utf-8")
-            part.replace(file)
-        return said
+        about = [verb, kube_version, values, *("<chart>" if word in charts else word for word in arguments)]
+        return _SAID(
+            **remembered(
+                self.folder,
+                told_by(program, about, content(Path(charts[0]))),
+                lambda: dataclasses.asdict(self.run(program, arguments, values, kube_version, verb=verb)),
+                Path(charts[0]),
+            )
+        )
+
+
+def told_by(program: Path, about: Sequence[str], chart: str) -> str:
+    """What a call of a program on a chart of this content is remembered by."""
+    found = program.stat()
+    call = json.dumps([str(program), found.st_size, found.st_mtime_ns, *about])
+    return hashlib.sha256(f"{call}{chart}".encode()).hexdigest()
+
+
+def remembered(folder: Path, key: str, run: Callable[[], dict[str, Any]], chart: Path) -> dict[str, Any]:
+    """What a call came to, in whichever process of the tests; it is not kept where it speaks of the chart's place."""
+    file = folder / f"{key}.json"
+    if file.exists():
+        return json.loads(file.read_text(encoding="utf-8"))
+    said = run()
+    text = json.dumps(said)
+    if json.dumps(str(chart)).strip('"') not in text:  # else it is about this folder alone
+        part = file.with_suffix(f".{os.getpid()}")
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    return said
 
 
 def content(folder: Path) -> str:
@@ -58,12 +76,16 @@ def content(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def folder_of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all processes of a run of the tests."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session", autouse=True)
 def remembered_renders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own  # of this run alone
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(helm, "_run", Remembered(shared / "helm-renders"))
+        patch.setattr(helm, "_run", Remembered(folder_of_this_run(tmp_path_factory) / "helm-renders"))
         yield
 
 

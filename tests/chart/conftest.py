@@ -1,20 +1,22 @@
-"""Renders the chart with real Helm: values in, objects out. Each render is done once a process."""
+"""Renders the chart with real Helm: values in, objects out. Each render is done once."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+import serving_chart
 import yaml
 from bento_gitops.checking.application import Checker, Outcome
 from bento_gitops.checking.custom_resources import CustomResourceSchemas
 from bento_gitops.checking.kubernetes_schemas import KubernetesSchemas
 from bento_gitops.checking.rendered import Document
 from bento_gitops.tools import schema_package
+from helm_renders import folder_of_this_run
 from serving_chart import CHART, ROOT, Map, Rendered, binary, said
 
 
@@ -26,6 +28,15 @@ def _text(helm: Path, chart: Path, values: str, release: str, arguments: tuple[s
 @functools.cache
 def _objects(text: str) -> tuple[Map, ...]:
     return tuple(found for found in yaml.load_all(text, Loader=yaml.CSafeLoader) if found)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def remembered_calls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = folder_of_this_run(tmp_path_factory) / "helm-calls"
+    folder.mkdir(exist_ok=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(serving_chart, "CALLS", folder)
+        yield
 
 
 @pytest.fixture(scope="session")

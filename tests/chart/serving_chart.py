@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from typing import Any
 
 import pytest
 import yaml
+from bento_gitops.checking.kubernetes_schemas import VERSIONS
+from bento_gitops.tools.helm import template, template_all
+from helm_renders import content, remembered, told_by
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "bento-serving"
@@ -65,22 +69,57 @@ def binary(variable: str, name: str) -> Path:
 
 
 def said(helm: Path, chart: Path, values: str, *arguments: str, verb: tuple[str, ...] = ("template", "tickets")) -> str:
-    """What Helm prints for a chart and values; without a cluster, and without the settings of whoever runs it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("HELM_") and name != "KUBECONFIG"}
+    """What Helm prints for a chart and values; without a cluster, and without the settings of whoever runs it.
+
+    Of the repository's own charts each call is made once in a run of the tests, whichever process asks first.
+    """
+    if CALLS is None or chart.parent != CHART.parent:
+        found = _called(helm, chart, values, arguments, verb)
+    else:
+        key = told_by(helm, (values, *arguments, *verb), _content(chart))
+        found = remembered(CALLS, key, lambda: _called(helm, chart, values, arguments, verb), chart)
+    if found["code"]:
+        raise Refused(found["errors"])
+    # Helm throws away a value of the wrong kind with a warning alone.
+    assert "warning" not in found["errors"].lower(), found["errors"]
+    return found["output"]
+
+
+CALLS: Path | None = None
+"""Where what Helm said is remembered in this run of the tests."""
+
+
+_content = functools.cache(content)
+"""Once a process: tests do not change the repository's charts."""
+
+
+def _called(helm: Path, chart: Path, values: str, arguments: tuple[str, ...], verb: tuple[str, ...]) -> dict[str, Any]:
     ran = subprocess.run(
         [str(helm), *verb, str(chart), "--values", "-", *arguments],
         input=values,
         capture_output=True,
         text=True,
         timeout=60,
-        env=kept | {"GOGC": "off"},
+        env=bare_environment(),
         check=False,
     )
-    if ran.returncode:
-        raise Refused(ran.stderr)
-    # Helm throws away a value of the wrong kind with a warning alone.
-    assert "warning" not in ran.stderr.lower(), ran.stderr
-    return ran.stdout
+    return {"code": ran.returncode, "output": ran.stdout, "errors": ran.stderr}
+
+
+def same_bytes(helm: Path, chart: Path, values: str, times: int) -> bool:
+    """Whether a chart makes the same of the same values each time: so often in one process, and in one more alone."""
+    found = template_all(
+        chart, {str(number): values for number in range(times - 1)}, helm=helm, kube_version=VERSIONS[-1], at_a_time=1
+    )
+    alone = template(chart, values, "bulk", helm=helm, kube_version=VERSIONS[-1])
+    assert alone and len(found.documents) == times - 1
+    return all([each.text for each in one] == [each.text for each in alone] for one in found.documents.values())
+
+
+def bare_environment() -> dict[str, str]:
+    """Helm as it is everywhere, without the settings of whoever runs it; no time goes into collecting garbage."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HELM_") and name != "KUBECONFIG"}
+    return kept | {"GOGC": "off", "HELM_PLUGINS": os.devnull}
 
 
 def tickets(**above: Any) -> Map:

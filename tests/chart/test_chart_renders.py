@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from serving_chart import CHART, CI, Map, Rendered, said, tickets, two_tracks
+from serving_chart import CHART, CI, Map, Rendered, said, same_bytes, tickets, two_tracks
 
 Render = Callable[..., Rendered]
 
@@ -30,8 +30,7 @@ def test_helm_lint_finds_nothing(helm: Path, file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["canary", "traefik", "nginx", "istio"])
 def test_ten_renders_give_the_same_bytes(helm: Path, name: str) -> None:
-    values = (CHART / f"ci/{name}-values.yaml").read_text()
-    assert len({said(helm, CHART, values) for _ in range(10)}) == 1
+    assert same_bytes(helm, CHART, (CHART / f"ci/{name}-values.yaml").read_text(), 10)
 
 
 def test_an_application_is_the_same_in_an_umbrella_of_many_as_alone(helm: Path, render: Render, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from bento_gitops.layers.reading import checked
 from bento_gitops.model.layout import PLATFORM
 from bento_gitops.model.platform import Boards, PlatformValues
 from branches import reached
-from serving_chart import ROOT, Map, Refused, said
+from serving_chart import ROOT, Map, Refused, said, same_bytes
 
 CHART = ROOT / PLATFORM
 CI = sorted(CHART.glob("ci/*-values.yaml"))
@@ -186,8 +186,7 @@ def test_helm_lint_finds_nothing(helm: Path, file: Path) -> None:
 
 
 def test_twenty_five_renders_give_the_same_bytes(helm: Path) -> None:
-    values = (CHART / "ci/full-values.yaml").read_text()
-    assert len({said(helm, CHART, values) for _ in range(25)}) == 1
+    assert same_bytes(helm, CHART, (CHART / "ci/full-values.yaml").read_text(), 25)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
