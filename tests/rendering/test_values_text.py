@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -48,7 +49,7 @@ def test_another_process_with_another_hash_seed_writes_the_same_bytes(fleet) -> 
         environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": "Asia/Tokyo", "LC_ALL": "C"}
         command = [sys.executable, "-c", code, str(fleet.root)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-        assert yaml.safe_load(done.stdout) == here
+        assert json.loads(done.stdout) == here
 
 
 @pytest.mark.parametrize("target", TARGETS)
