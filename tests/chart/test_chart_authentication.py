@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -104,7 +105,7 @@ def test_where_nothing_is_required_nothing_is_asked(render: Render, controller: 
             del values["routing"]["auth"]
         else:
             values["routing"]["auth"] = auth
-        return [yaml.safe_dump(each) for each in render(values).objects]
+        return [json.dumps(each) for each in render(values).objects]
 
     assert texts(None) == texts({"require": "none", "external": EXTERNAL[controller]})
     assert texts(None) != texts({"require": "external", "external": EXTERNAL[controller]})
