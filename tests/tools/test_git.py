@@ -167,8 +167,7 @@ def test_where_a_clone_stands_is_what_git_says_of_it_one_by_one(origin: Origin, 
 PATHS = ("top", "a/b/one", "a/b/two", "a/b.c", "a-b/x", "a/b-c/deep/er/file", "z é/ü", "gone/only", "was-a-file/now")
 
 
-@pytest.mark.parametrize("folder", ["", "nested/in it"])
-@pytest.mark.parametrize("kind", ["sha1", "sha256"])
+@pytest.mark.parametrize(("folder", "kind"), [("", "sha1"), ("nested/in it", "sha256")])
 def test_a_commit_has_the_tree_that_git_makes_of_the_same_files(
     tmp_path: Path, git_settings: Path, folder: str, kind: str
 ) -> None:
