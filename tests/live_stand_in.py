@@ -12,7 +12,13 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import yaml
+from bento_gitops.checking.kubernetes_schemas import VERSIONS
+from bento_gitops.checking.objects import get, labels_of
+from bento_gitops.checking.rendered import read
+from bento_gitops.model.layout import CHART, values_file
 from bento_gitops.model.names import kebab
+from bento_gitops.tools import binaries, helm
 
 REVISION = "deployment.kubernetes.io/revision"
 Series = list[tuple[dict[str, str], float]]
@@ -87,21 +93,31 @@ class Live:
     def prometheus(self) -> str:
         return f"{self.url}/prometheus"
 
-    def run(self, values: Mapping[str, Any], weights: Mapping[str, int]) -> None:
-        """Gives the cluster all pods of an application's values, and a route with these weights that the Gateway has taken."""
+    def run(self, root: Path, target: str, weights: Mapping[str, int], *, environment: str | None = None) -> None:
+        """Gives the cluster what the chart of a repository makes of ENV/APP (as far as commands look at it), all its pods, and a
+        route with these weights that the Gateway has taken. `environment`: whose its objects say they are, if not its own."""
+        text = (root / values_file(target)).read_text("utf-8")
+        values = yaml.safe_load(text)
+        made = _checksums(root / CHART, text)
         application, track = values["application"], next(iter(values["tracks"]))
         deployments, sets, services = [], [], []
         for name, service, said, component in _workloads(values):
             labels = {
                 "bento-gitops/application": application,
-                "bento-gitops/environment": values["environment"],
+                "bento-gitops/environment": environment or values["environment"],
                 "bento-gitops/track": name,
                 "bento-gitops/bundle": said["bundle"],
                 "bento-gitops/component": kebab(service),
                 "bento-gitops/role": component["role"],
             }
             own = f"{application}-{name}-{kebab(service)}"
-            metadata = {"name": own, "labels": labels, "generation": 2, "uid": own, "annotations": {REVISION: "7"}}
+            metadata = {
+                "name": own,
+                "labels": labels,
+                "generation": 2,
+                "uid": own,
+                "annotations": {REVISION: "7", **made.get(own, {})},
+            }
             template = {"metadata": {"labels": labels}}
             deployments.append({"metadata": metadata, "spec": {"template": template}, "status": {"observedGeneration": 2}})
             for revision, ready in (("7", component.get("scaling", {}).get("minReplicas", 1)), ("6", 4)):
@@ -148,6 +164,13 @@ def merged(one: Any, patch: Any) -> Any:
         else:
             after[key] = merged(after.get(key), value)
     return after
+
+
+def _checksums(chart: Path, values: str) -> dict[str, dict[str, str]]:
+    """By the Deployment's name, what the chart notes of its pods."""
+    documents = helm.template(chart, values, "made", helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+    objects = [found for document in documents if (found := read(document)) is not None]
+    return {one.name: labels_of(get(one.body, "metadata", "annotations")) for one in objects if one.kind == "Deployment"}
 
 
 def _workloads(values: Mapping[str, Any]) -> Iterator[tuple[str, str, Any, Any]]:

@@ -48,6 +48,14 @@ def test_the_table_takes_the_first_paragraph_and_tells_of_keys_without_a_default
     assert values_table(text).splitlines()[2:] == ['| `a` | `{"b": 1}` | One line. |', "| `c` | none | Absent. |"]
 
 
+@pytest.mark.parametrize("chart", ["bento-serving", "bento-platform"])
+def test_no_two_templates_have_one_name(chart: str) -> None:
+    """Helm would take the last of them, for both."""
+    texts = [path.read_text() for path in sorted((ROOT / "charts" / chart).rglob("*")) if path.suffix in (".tpl", ".yaml")]
+    names = [name for text in texts for name in re.findall(r'\{\{-? define "([^"]+)"', text)]
+    assert names and len(names) == len(set(names)), sorted(name for name in names if names.count(name) > 1)
+
+
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
 def test_a_template_is_short_and_leaves_nothing_to_the_release(path: Path) -> None:
     text = path.read_text()

@@ -129,6 +129,19 @@ def test_a_changed_configuration_restarts_those_who_read_it_and_no_other(
         name for name in APPLICATION_PODS if after.one("Deployment", name)["spec"]["template"] != templates[name]
     } == restarted
     assert {name for name in APPLICATION_PODS if after.checksum(name) != before.checksum(name)} == restarted
+    assert {name for name in APPLICATION_PODS if _of_pods(after, name) != _of_pods(before, name)} == restarted
+
+
+def test_pods_that_differ_have_a_checksum_of_their_own(render: Render) -> None:
+    """Whatever it is that differs: `observe` knows by nothing else whether what runs is what Git says."""
+    before = render(tickets())
+    for changed in ({"envs": {"LOG_LEVEL": "DEBUG"}}, {"resources": {"cpu": "3"}}, {"secrets": ["a-key"]}):
+        after = render(tickets(tracks=component("Embedder", **changed)))
+        assert {name for name in APPLICATION_PODS if _of_pods(after, name) != _of_pods(before, name)} == {"tickets-blue-embedder"}
+
+
+def _of_pods(found: Rendered, deployment: str) -> str:
+    return found.one("Deployment", deployment)["metadata"]["annotations"]["bento-gitops/pods"]
 
 
 def test_the_checksum_is_that_of_the_component_s_own_file(render: Render) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from bento_gitops.model.base import moment, timestamp
 from bento_gitops.model.layout import cluster_values, release_file
 from bento_gitops.operations import live_shifting as operation
@@ -50,9 +49,8 @@ def in_git(olivia: Operator, *more: str, **tracks: str) -> None:
 
 
 def run(state: Live, olivia: Operator, weights: dict[str, int]) -> None:
-    values = yaml.safe_load((olivia.clone.root / f"environments/{PROD}/values.yaml").read_text("utf-8"))
     applications = state.lists.get("applications")
-    state.run(values, weights)
+    state.run(olivia.clone.root, PROD, weights)
     if applications is not None:
         state.lists["applications"] = applications
 

@@ -40,8 +40,7 @@ def cluster(olivia: Operator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 def run_in(state: Live, olivia: Operator, weights: dict[str, int], *, environment: str = "prod") -> None:
     """Gives the cluster what Git says, and a route with these weights."""
-    values = yaml.safe_load((olivia.clone.root / f"environments/{PROD}/values.yaml").read_text("utf-8"))
-    state.run({**values, "environment": environment}, weights)
+    state.run(olivia.clone.root, PROD, weights, environment=environment)
 
 
 def seen(olivia: Operator, live_: Live, *more: str) -> dict[str, Any]:
@@ -93,6 +92,36 @@ def test_measurements_of_another_bundle_under_the_same_track_name_are_not_the_ca
 def test_a_route_that_is_not_as_in_git_holds_the_step(olivia: Operator, cluster: Live) -> None:
     run_in(cluster, olivia, {"blue": 100, "green": 0})
     assert "green has 0 % live and 5 % in Git" in step(olivia, cluster)
+
+
+def test_pods_that_are_not_made_of_what_git_says_hold_the_step_and_are_no_evidence(olivia: Operator, cluster: Live) -> None:
+    """A change of settings, merged and not synced yet: what answers is not what would be recorded."""
+    assert seen(olivia, cluster)["tracks"]["green"]["apart"] == []
+    config = olivia.clone.root / f"environments/{PROD}/config.yaml"
+    config.write_text(config.read_text("utf-8").replace("value: WARNING", "value: DEBUG"), encoding="utf-8")
+    olivia.run("render", PROD)
+    olivia.clone.git("commit", "--quiet", "--all", "--message", "Louder")
+    observation = olivia.run("observe", PROD, "--prometheus", cluster.prometheus).out
+    found = yaml.safe_load(observation)["tracks"]["green"]
+    assert found["apart"] == ["SupportTickets"] and "fingerprint" not in found
+    why = "the pods of SupportTickets on green are not made of what Git says: it is not synced yet"
+    assert why in step(olivia, cluster)
+    file = olivia.clone.root.parent / "observation.yaml"
+    file.write_text(observation, encoding="utf-8")
+    said = olivia.run("verify", PROD, "--record", "--commit", "--observation", file, code=4).everything
+    assert why in said and "commit: " not in said
+
+    run_in(cluster, olivia, {"blue": 95, "green": 5})
+    assert "green is live with 5 %" in step(olivia, cluster)
+    (recorded,) = yaml.safe_load(olivia.clone.text(f"environments/{PROD}/evidence/1.1.0.yaml") or "")["seen"]
+    assert seen(olivia, cluster)["tracks"]["green"]["fingerprint"] == recorded["fingerprint"]
+
+
+def test_a_chart_that_notes_no_checksums_leaves_pods_uncompared(olivia: Operator, cluster: Live) -> None:
+    template = olivia.clone.root / "charts/bento-serving/templates/track/deployment.yaml"
+    lines = template.read_text("utf-8").splitlines(keepends=True)
+    template.write_text("".join(line for line in lines if "bento-gitops/pods" not in line), encoding="utf-8")
+    assert not {"apart", "fingerprint"} & seen(olivia, cluster)["tracks"]["green"].keys()
 
 
 def test_pods_of_an_earlier_revision_do_not_count(olivia: Operator, cluster: Live) -> None:

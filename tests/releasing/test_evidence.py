@@ -51,6 +51,13 @@ def test_a_sighting_says_what_was_seen_where_and_by_whom() -> None:
     assert (seen.weight, seen.shifted, seen.first, seen.last) == (25, SHIFTED, "2026-11-02T10:01:00Z", "2026-11-02T10:01:00Z")
 
 
+def test_pods_that_are_made_of_what_git_says_are_seen_as_those_that_nobody_compared_are() -> None:
+    tracks = _seen().tracks
+    compared = {"apart": list[str](), "fingerprint": HERE.fingerprint}
+    seen = _seen(tracks={**tracks, "green": tracks["green"].model_copy(update=compared)})
+    assert _after((seen, HERE)) == _after((_seen(), HERE))
+
+
 def test_another_look_prolongs_the_same_sighting() -> None:
     (seen,) = _after((_seen(1), HERE), (_seen(7), HERE)).seen
     assert (seen.first, seen.last, seen.run) == ("2026-11-02T10:01:00Z", "2026-11-02T10:07:00Z", "ci-7")
@@ -120,6 +127,8 @@ def test_what_does_not_show_git_live_is_not_recorded(changes: dict[str, Any], wh
         ({"ready": None}, "nobody looked at its pods"),
         ({"ready": {"Api": 1}}, "pods not ready: Runner 0 of 1"),
         ({"ready": {"Api": 0, "Runner": 1}}, "pods not ready: Api 0 of 1"),
+        ({"apart": ["Runner"]}, "the pods of Runner on green are not made of what Git says: it is not synced yet"),
+        ({"fingerprint": CONFIG.fingerprint}, "the values of green were others in Git when somebody looked"),
     ],
 )
 def test_a_track_that_is_not_as_git_says_is_not_recorded(changes: dict[str, Any], why: str) -> None:
@@ -175,8 +184,12 @@ def test_a_check_of_another_track_is_not_this_bundles() -> None:
 def test_a_check_of_another_bundle_or_cluster_is_not_recorded() -> None:
     check, tracks = verified("green"), _seen().tracks
     other = {**tracks, "green": tracks["green"].model_copy(update={"bundle": "1.0.9"})}
+    apart = {**tracks, "green": tracks["green"].model_copy(update={"apart": ["Runner"]})}
+    earlier = {**tracks, "green": tracks["green"].model_copy(update={"fingerprint": CONFIG.fingerprint})}
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"tracks": other}, "green runs 1.0.9, not 1.1.0"),
+        ({"tracks": apart}, "the pods of Runner on green are not made of what Git says: it is not synced yet"),
+        ({"tracks": earlier}, "the values of green were others in Git when somebody looked"),
         ({"tracks": {"blue": tracks["blue"]}}, "nobody looked what runs on green"),
         ({"cluster": "prod-us"}, "it is of cluster prod-us, not prod-eu"),
     ]

@@ -121,9 +121,9 @@ def _more_applications(side: FleetCopy) -> None:
 
 def _chart(sides: Sides) -> None:
     sides.both(_more_applications)
-    template = "charts/bento-serving/templates/track/deployment.yaml"
-    sides.after.change(template, "revisionHistoryLimit: 3", "revisionHistoryLimit: 5")
-    sides.after.change(template, "enableServiceLinks: false", "enableServiceLinks: true")
+    templates = "charts/bento-serving/templates/track"
+    sides.after.change(f"{templates}/deployment.yaml", "revisionHistoryLimit: 3", "revisionHistoryLimit: 5")
+    sides.after.change(f"{templates}/_podtemplate.tpl", "enableServiceLinks: false", "enableServiceLinks: true")
 
 
 def _security(sides: Sides) -> None:

@@ -154,7 +154,7 @@ def _release_charts(side: FleetCopy, *, other: str = "") -> None:
         shutil.copytree(side.path("charts/bento-serving"), folder)
         side.change(f"charts/releases/bento-serving/{version}/Chart.yaml", "version: 0.1.0", f"version: {version}")
     if other:
-        path = "charts/releases/bento-serving/0.2.0/templates/track/deployment.yaml"
+        path = "charts/releases/bento-serving/0.2.0/templates/track/_podtemplate.tpl"
         side.change(path, "enableServiceLinks: false", f"enableServiceLinks: {other}")
     side.change(ENVIRONMENT, "cluster: prod-cluster", "cluster: prod-cluster\nchart: {version: 0.1.0}")
 

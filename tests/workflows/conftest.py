@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from bento_gitops.tools import helm
 from forked_command import forked
 from git_repositories import Origin, Repository, copied, git_settings, new_origin, own_settings
@@ -70,5 +69,5 @@ def cluster(olivia: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         olivia.put("environments/prod/environment.yaml", environment.replace("pod_labels: {app: prometheus}", address))
         olivia.commit("Where commands ask")
         olivia.git("push", "--quiet")
-        state.run(yaml.safe_load(olivia.text("environments/prod/support-tickets/values.yaml") or ""), {"blue": 90, "green": 10})
+        state.run(olivia.root, "prod/support-tickets", {"blue": 90, "green": 10})
         yield state

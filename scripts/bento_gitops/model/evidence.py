@@ -31,6 +31,10 @@ class ObservedTrack(Model):
     bundle: Tag
     ready: dict[ServiceName, Count] | None = None
     """Ready pods by component, of the current revision. Absent: nobody looked."""
+    apart: list[ServiceName] | None = None
+    """Components whose pods are made of other values, or by another chart, than those that Git had. Absent: nobody compared."""
+    fingerprint: Digest | None = None
+    """Of the bundle and the values that its pods were found to be made of: those that Git had then."""
     requests_per_minute: Annotated[float, Field(ge=0)] | None = None
 
 

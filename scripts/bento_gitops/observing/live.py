@@ -13,6 +13,8 @@ from bento_gitops.model.files import Controller
 
 APPLICATION, ENVIRONMENT = "bento-gitops/application", "bento-gitops/environment"
 TRACK, BUNDLE, COMPONENT = "bento-gitops/track", "bento-gitops/bundle", "bento-gitops/component"
+PODS = "bento-gitops/pods"
+"""The annotation of a Deployment that holds the checksum of its pods as the chart wrote them."""
 _REVISION = "deployment.kubernetes.io/revision"
 _WEIGHT = f"{CANARY}-weight"
 _PERCENT = re.compile(r"[0-9]{1,3}", re.ASCII)
@@ -71,6 +73,26 @@ def observed_tracks(seen: Seen, names: Mapping[str, str]) -> dict[str, ObservedT
         )
         for track, components in tracks.items()
         if entry.get(track)
+    }
+
+
+def apart(seen: Sequence[Map], wanted: Sequence[Map], names: Mapping[str, str]) -> dict[str, list[str]]:
+    """By track the components whose pods the chart did not make as it makes them of what Git says. `names`: as above.
+
+    `seen` and `wanted` are Deployments: those of the cluster, and those that the chart makes now. A track is left out where a
+    Deployment that is wanted has no checksum: an older chart writes none, so nobody can tell.
+    """
+    live = {_place(one): _annotations(one).get(PODS, "") for one in seen}
+    made: dict[str, dict[str, str]] = {}
+    for one in wanted:
+        track, component = _place(one)
+        made.setdefault(track, {})[component] = _annotations(one).get(PODS, "")
+    return {
+        track: sorted(
+            names[component] for component, pods in sums.items() if component in names and live.get((track, component)) != pods
+        )
+        for track, sums in made.items()
+        if all(sums.values())
     }
 
 
@@ -174,6 +196,12 @@ def _ready(deployment: Map, replica_sets: Sequence[Map]) -> int:
         if _annotations(one).get(_REVISION) == revision
         and any(owner.get("uid") == uid for owner in maps(get(one, "metadata", "ownerReferences")))
     )
+
+
+def _place(deployment: Map) -> tuple[str, str]:
+    """Its track and component."""
+    labels = labels_of(get(deployment, "spec", "template", "metadata", "labels"))
+    return labels.get(TRACK, ""), labels.get(COMPONENT, "")
 
 
 def _named(objects: Sequence[Map], name: str) -> Map:

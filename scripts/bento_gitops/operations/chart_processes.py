@@ -18,20 +18,24 @@ from bento_gitops.tools.serving import Process
 
 
 def processes(tree: Tree, rendered: Rendered, track: str, scratch: Path) -> dict[str, Process]:
-    """By service what its pods run.
+    """By service what its pods run. Raises what `made` raises."""
+    return of_track(made(tree, rendered, scratch), track)
 
-    Raises InvalidInput where the chart refuses the values, ToolFailed where Helm does not run.
+
+def made(tree: Tree, rendered: Rendered, scratch: Path) -> list[Object]:
+    """What the chart makes of values.
+
+    Raises InvalidInput where it refuses them, ToolFailed where Helm does not run.
     """
     folder = on_disk(tree, rendered.chart, scratch)
     try:
-        documents = helm.template(folder, rendered.text, "tune", helm=binaries.find("helm"), kube_version=VERSIONS[-1])
+        documents = helm.template(folder, rendered.text, "made", helm=binaries.find("helm"), kube_version=VERSIONS[-1])
     except helm.ChartRefused as error:
         raise InvalidInput(refused(str(rendered.target), rendered.text, error.refusals)) from None
     try:
-        objects = [found for document in documents if (found := read(document)) is not None]
+        return [found for document in documents if (found := read(document)) is not None]
     except Unreadable as error:
         raise InvalidInput(item.problem(Place(rendered.target.values)) for item in error.findings) from None
-    return of_track(objects, track)
 
 
 def of_track(objects: Sequence[Object], track: str) -> dict[str, Process]:

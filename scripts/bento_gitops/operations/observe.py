@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bento_gitops.checking.objects import get
@@ -13,12 +15,14 @@ from bento_gitops.model.base import timestamp
 from bento_gitops.model.evidence import Observation, ObservedAnalysis
 from bento_gitops.model.layout import environment_file
 from bento_gitops.model.names import component_name
-from bento_gitops.model.problem import Place, Problem, Refused, ToolFailed
+from bento_gitops.model.problem import InvalidInput, Place, Problem, Refused, ToolFailed
 from bento_gitops.model.release import Release
 from bento_gitops.observing import measuring
 from bento_gitops.observing.held import held_in
-from bento_gitops.observing.live import Seen, observed_tracks, observed_weights
+from bento_gitops.observing.live import Seen, apart, observed_tracks, observed_weights
 from bento_gitops.observing.rerouting import routes_of
+from bento_gitops.operations.chart_processes import made
+from bento_gitops.operations.render import render_one
 from bento_gitops.operations.situation import Situation
 
 if TYPE_CHECKING:
@@ -54,12 +58,13 @@ def look(situation: Situation, eyes: Eyes) -> Look:
     now = datetime.now(UTC)
     measured, rates, notes = _measured(situation, release, eyes, now)
     glimpsed = glimpse(situation, seen, eyes.by, now)
+    compared, unlike = _compared(situation, release, seen)
     tracks = {
-        name: track.model_copy(update={"requests_per_minute": rates.get(name)}) if name in rates else track
+        name: track.model_copy(update={"requests_per_minute": rates.get(name), **compared.get(name, {})})
         for name, track in glimpsed.tracks.items()
     }
     observation = glimpsed.model_copy(update={"tracks": tracks, "analysis": measured})
-    return Look(observation, (*_holds(situation, seen), *notes))
+    return Look(observation, (*_holds(situation, seen), *unlike, *notes))
 
 
 def glimpse(situation: Situation, seen: Seen, by: str, now: datetime) -> Observation:
@@ -76,6 +81,23 @@ def glimpse(situation: Situation, seen: Seen, by: str, now: datetime) -> Observa
         weights=observed_weights(seen, environment.routing.controller, situation.target.application) or {},
         tracks=observed_tracks(seen, _services(situation, release)),
     )
+
+
+def _compared(situation: Situation, release: Release, seen: Seen) -> tuple[Mapping[str, Mapping[str, object]], list[str]]:
+    """By track, what an observation has of whether its pods are made of what Git says; else why nobody compared."""
+    rendered, _ = render_one(situation.fleet, situation.target)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
+            objects = made(situation.tree, rendered, Path(scratch))
+    except InvalidInput as error:
+        return {}, [f"pods are not compared with Git, whose values make none: {error.problems[0]}"]
+    wanted = [one.body for one in objects if one.kind == "Deployment"]
+    found = apart(seen.deployments, wanted, _services(situation, release))
+    return {
+        name: {"apart": found[name], "fingerprint": None if found[name] else situation.binding(track.bundle).fingerprint}
+        for name, track in release.tracks.items()
+        if name in found
+    }, []
 
 
 def require_cluster(situation: Situation, eyes: Eyes) -> None:

@@ -5,12 +5,12 @@ Evidence is bound to the fingerprint of bundle and values, the chart's version a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bento_gitops.model.base import moment
-from bento_gitops.model.evidence import Evidence, Observation, Seen, Verification, Verified
+from bento_gitops.model.evidence import Evidence, Observation, ObservedTrack, Seen, Verification, Verified
 from bento_gitops.model.release import Release
 from bento_gitops.releasing.states import weights
 
@@ -84,7 +84,20 @@ def as_in_git(observation: Observation, release: Release) -> list[str]:
             found.append(f"{name} runs {seen.bundle} and is {track.bundle} in Git")
         elif seen is None and track.weight:
             found.append(f"nobody looked at {name}")
+        elif seen is not None and seen.apart:
+            found.append(_apart(name, seen.apart))
     return found
+
+
+def _apart(track: str, components: Sequence[str]) -> str:
+    return f"the pods of {', '.join(components)} on {track} are not made of what Git says: it is not synced yet"
+
+
+def _moved(running: ObservedTrack | None, track: str, binding: Binding) -> list[str]:
+    """That Git has other values now than those that what was seen was compared with."""
+    if running is None or running.fingerprint is None or running.fingerprint == binding.fingerprint:
+        return []
+    return [f"the values of {track} were others in Git when somebody looked"]
 
 
 def not_ready(observation: Observation, track: str, needed: dict[str, int]) -> list[str] | None:
@@ -125,7 +138,8 @@ def recorded(
     elsewhere = (
         [] if observation.cluster == binding.cluster else [f"it is of cluster {observation.cluster}, not {binding.cluster}"]
     )
-    missing = [*elsewhere, *as_in_git(observation, release), *_unfit(observation, release, track, needed, seen)]
+    moved = _moved(running, track, binding)
+    missing = [*elsewhere, *as_in_git(observation, release), *moved, *_unfit(observation, release, track, needed, seen)]
     if missing:
         notes.append(f"not recorded as seen: {'; '.join(missing)}")
     else:
@@ -134,7 +148,8 @@ def recorded(
     if check is not None and check.track == track:
         other = [] if running is None or running.bundle == bundle else [f"{track} runs {running.bundle}, not {bundle}"]
         unknown = [f"nobody looked what runs on {track}"] if running is None else []
-        doubts = [*elsewhere, *other, *unknown]
+        unlike = [_apart(track, running.apart)] if running is not None and running.apart else []
+        doubts = [*elsewhere, *other, *unknown, *unlike, *moved]
         found = _checked(observation, check, binding)
         if doubts:
             notes.append(f"not recorded as verified: {'; '.join(doubts)}")
