@@ -18,7 +18,7 @@ def commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
         yield from commands(inner, *path, name)
 
 
-WHOLE = typer.main.get_command(app)
+WHOLE: Any = typer.main.get_command(app)
 ALL = sorted(commands(WHOLE))
 
 

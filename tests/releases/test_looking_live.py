@@ -108,7 +108,7 @@ def test_pods_that_are_not_made_of_what_git_says_hold_the_step_and_are_no_eviden
     assert why in step(olivia, cluster)
     file = olivia.clone.root.parent / "observation.yaml"
     file.write_text(observation, encoding="utf-8")
-    said = olivia.run("verify", PROD, "--record", "--commit", "--observation", file, code=4).everything
+    said = olivia.run("verify", PROD, "--record", "--commit", "--observation", str(file), code=4).everything
     assert why in said and "commit: " not in said
 
     run_in(cluster, olivia, {"blue": 95, "green": 5})
