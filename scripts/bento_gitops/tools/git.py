@@ -11,10 +11,10 @@ import subprocess
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from bento_gitops.model.problem import ToolFailed
 
@@ -623,19 +623,20 @@ def commit_tree(root: Path, parent: str, files: Mapping[str, bytes | None], mess
 
     Raises ToolFailed, also where nobody told Git who commits, and where the commit is to be signed and cannot be.
     """
-    within, folders = _folders(root, parent, files)
-    before = {path: _beside(folders, f"{within}{path}") for path in files}
-    odd = [path for path, entry in before.items() if entry and entry.mode not in _FILES]
+    before = dict(_entries(_output(root, "ls-tree", "-z", parent, "--", *files)))
+    odd = [path for path, entry in before.items() if entry.mode not in _FILES]
     if odd:
         raise ToolFailed(f"git: {', '.join(odd)} is a symbolic link; replace it by the file it points to")
     with tempfile.TemporaryDirectory(prefix="bento-gitops-") as scratch:
-        blobs = iter(_write(root, Path(scratch), "blob", [data for data in files.values() if data is not None]))
+        blobs = iter(_write_blobs(root, Path(scratch), [data for data in files.values() if data is not None]))
         entries = {
-            path: None if data is None else Entry(entry.mode if (entry := before[path]) else _FILE, next(blobs))
+            path: None if data is None else Entry(before.get(path, Entry(_FILE, "")).mode, next(blobs))
             for path, data in files.items()
         }
-        trees = _trees(folders, {f"{within}{path}": entry for path, entry in entries.items()}, len(parent))
-        tree = _write(root, Path(scratch), "tree", trees)[-1]
+        index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
+        _output(root, "read-tree", parent, variables=index)
+        _output(root, "update-index", "-z", "--index-info", stdin=_index_info(root, entries, parent), variables=index)
+        tree = _output(root, "write-tree", variables=index).decode().strip()
     arguments = ["-c", "user.useConfigOnly=true", "-c", "i18n.commitEncoding=UTF-8", "commit-tree", tree, "-p", parent]
     ran = _run(root, "config", "--type=bool", "--get", "commit.gpgSign")
     if ran.out.strip() == b"true":
@@ -648,92 +649,17 @@ def commit_tree(root: Path, parent: str, files: Mapping[str, bytes | None], mess
     return NewCommit(ran.out.decode().strip(), entries)
 
 
-_FOLDER = "40000"
-
-
-def _folders(root: Path, commit: str, paths: Iterable[str]) -> tuple[str, dict[str, dict[str, Entry]]]:
-    """Where `root` lies in the repository, and what a commit has directly in each folder above the paths (the top is empty text).
-
-    A folder that is not there has nothing in it.
-    """
-    own = sorted({str(folder) for path in paths for folder in PurePosixPath(path).parents} - {"."})
-    top, here, *found = _objects(root, [f"{commit}^{{tree}}", f"{commit}:./", *(f"{commit}:./{path}" for path in own)])
-    within = "" if top and here and top[0] == here[0] else prefix(root)
-    folders = {"": top, **{f"{within}{path}": each for path, each in zip(own, found, strict=True)}}
-    if within:
-        above = [str(folder) for folder in reversed(PurePosixPath(within).parents)][1:]
-        folders[within.rstrip("/")] = here
-        folders |= zip(above, _objects(root, [f"{commit}:{path}" for path in above]), strict=True)
-    size = len(commit) // 2
-    return within, {path: _in_folder(each[2], size) if each and each[1] == "tree" else {} for path, each in folders.items()}
-
-
-def _in_folder(data: bytes, size: int) -> dict[str, Entry]:
-    """The entries of a tree object, by name; ids in it are as many bytes long."""
-    found: dict[str, Entry] = {}
-    start = 0
-    while start < len(data):
-        end = data.index(b"\0", start) + 1
-        mode, _, name = data[start : end - 1].partition(b" ")
-        found[name.decode(errors="surrogateescape")] = Entry(mode.decode(), data[end : end + size].hex())
-        start = end + size
-    return found
-
-
-def _beside(folders: Mapping[str, Mapping[str, Entry]], path: str) -> Entry | None:
-    folder, _, name = path.rpartition("/")
-    entry = folders[folder].get(name)
-    return entry if entry and entry.mode != _FOLDER else None
-
-
-def _trees(folders: Mapping[str, Mapping[str, Entry]], changes: Mapping[str, Entry | None], length: int) -> list[bytes]:
-    """The tree objects that folders become by the changes, each after those in it: the last one is the top.
-
-    `length` is that of an id in hexadecimal. A folder with nothing in it is none.
-    """
-    new = {folder: dict(entries) for folder, entries in folders.items()}
-
-    def put(path: str, entry: Entry | None) -> None:
-        folder, _, name = path.rpartition("/")
-        if entry is None:
-            new[folder].pop(name, None)
-        else:
-            new[folder][name] = entry
-
-    for path, entry in changes.items():
-        put(path, entry)
-    trees: list[bytes] = []
-    for folder in sorted(new, key=lambda folder: (folder != "", folder.count("/")), reverse=True):
-        data = b"".join(_lines_of_folder(new[folder]))
-        if data or not folder:
-            trees.append(data)
-        if data and folder:
-            digest = hashlib.new("sha1" if length == 40 else "sha256", b"tree %d\0" % len(data) + data, usedforsecurity=False)
-            put(folder, Entry(_FOLDER, digest.hexdigest()))
-        elif folders[folder]:
-            put(folder, None)
-    return trees
-
-
-def _lines_of_folder(entries: Mapping[str, Entry]) -> Iterator[bytes]:
-    """Of a tree object, in Git's order: a folder stands where its name with a slash would."""
-    named = ((name.encode(errors="surrogateescape"), entry) for name, entry in entries.items())
-    for name, entry in sorted(named, key=lambda one: one[0] + b"/" * (one[1].mode == _FOLDER)):
-        yield entry.mode.encode() + b" " + name + b"\0" + bytes.fromhex(entry.blob)
-
-
-def _write(root: Path, scratch: Path, kind: str, contents: Sequence[bytes]) -> list[str]:
-    """The ids of new objects, written in one call; Git looks at what it is given for a tree."""
+def _write_blobs(root: Path, scratch: Path, contents: Sequence[bytes]) -> list[str]:
+    """The ids of new blobs, written in one call."""
     if not contents:
         return []
     names: list[str] = []
     for number, data in enumerate(contents):
-        file = scratch / f"{kind}-{number}"
+        file = scratch / str(number)
         file.write_bytes(data)
         names.append(f"{file}\n")
     # Bytes are stored as they are: what a clone's settings do to line ends is not ours to commit.
-    asked = "".join(names).encode()
-    return _output(root, "hash-object", "-w", "-t", kind, "--no-filters", "--stdin-paths", stdin=asked).decode().split()
+    return _output(root, "hash-object", "-w", "--no-filters", "--stdin-paths", stdin="".join(names).encode()).decode().split()
 
 
 def _index_info(root: Path, entries: Mapping[str, Entry | None], commit: str) -> bytes:
