@@ -178,10 +178,13 @@ class Delivered:
         sync = self.status(name).get("sync", {})
         return (sync.get("status"), sync.get("revision")) == ("Synced", head)
 
-    def operated(self, name: str) -> bool:
-        """Whether a sync of the newest commit has ended well. Pods that were pruned may take their time to go."""
+    def touched(self, name: str) -> list[str]:
+        """The objects of a sync of the newest commit that has ended well; none before that, nor while the next one begins."""
         operation = self.status(name).get("operationState", {})
-        return (operation.get("phase"), operation.get("syncResult", {}).get("revision")) == ("Succeeded", self.head)
+        result = operation.get("syncResult", {})
+        if (operation.get("phase"), result.get("revision")) != ("Succeeded", self.head):
+            return []
+        return [each["name"] for each in result.get("resources", [])]
 
     def status(self, name: str) -> dict[str, Any]:
         found = self.application(name)
