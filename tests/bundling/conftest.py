@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,8 @@ import bento_python as bento_python_  # a fixture has the name
 import pytest
 from bento_gitops.cli import context
 from bento_gitops.cli.main import main
-from forked_python import forked
+from forked_python import BEFORE
+from forking import forked
 from running import Ran, Run
 from small_bento import Built, build
 
@@ -56,9 +58,12 @@ def bento_python() -> Path:
 
 
 @pytest.fixture(scope="session")
-def quick_python(bento_python: Path) -> Iterator[Path]:
+def quick_python(bento_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The same with BentoML imported: for tests of what is found in a Bento, not of how its processes start and end."""
-    with forked(bento_python) as program:
+    home = str(tmp_path_factory.mktemp("home"))
+    environment = {"PATH": os.environ["PATH"], "HOME": home, "BENTOML_HOME": home, "BENTOML_DO_NOT_TRACK": "True"}
+    before = BEFORE.format(python=bento_python)
+    with forked(bento_python, HERE / "forked_python.py", name="python", before=before, environment=environment) as program:
         yield program
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from bento_gitops.tools import helm
-from forked_command import forked
+from forking import forked
 from git_repositories import Origin, Repository, copied, git_settings, new_origin, own_settings
 from github_stand_in import GitHub
 from helm_renders import Remembered
@@ -38,7 +39,9 @@ def command(remembered_renders: None) -> Iterator[Path]:
     """The program of this project, which starts in no time."""
     remembering = helm._run
     assert isinstance(remembering, Remembered)
-    with forked(remembering.folder) as program:
+    here = Path(__file__).parent
+    prepared = (str(here.parent), str(remembering.folder))
+    with forked(Path(sys.executable), here / "forked_command.py", *prepared, name="bento-gitops") as program:
         yield program
 
 
