@@ -29,7 +29,7 @@ from bento_gitops.operations.render import render_one
 from bento_gitops.releasing.plan import plan_of
 from bento_gitops.releasing.states import restoring, swaps_back
 from bento_gitops.rendering.guardrails import Guarded
-from bento_gitops.repository.charts import on_disk
+from bento_gitops.repository.charts import on_disk, standing
 from bento_gitops.repository.files import GitTree, OverlayTree, Tree, WorkingTree
 from bento_gitops.repository.fleet import INSTANCE_TYPES, Fleet, Target
 from bento_gitops.reviewing.comparing import Chart, Comparison, Side
@@ -149,13 +149,6 @@ class _Opened:
             version = at(self.content(f"{folder}/Chart.yaml"), "version")
             self._charts[folder] = Chart(folder, str(version), content.hexdigest())
         return self._charts[folder]
-
-    def standing(self, folder: str) -> Path | None:
-        """Where a chart's folder is on disk as this side has it; None where it would have to be written."""
-        tree = self.tree
-        while isinstance(tree, OverlayTree) and not tree.changes_below(folder):
-            tree = tree.base
-        return tree.root / folder if isinstance(tree, WorkingTree) else None
 
     def written(self, folder: str) -> Path:
         """A chart's folder, written to disk once."""
@@ -454,9 +447,9 @@ def _places(having: Sequence[tuple[_Opened, Chart]]) -> Mapping[str, Path]:
     """
     place: dict[str, Path] = {}
     for side, chart in having:
-        standing = side.standing(chart.folder)
-        if standing:
-            place.setdefault(chart.digest, standing)
+        here = standing(side.tree, chart.folder)
+        if here:
+            place.setdefault(chart.digest, here)
     for side, chart in having:
         if chart.digest not in place:
             place[chart.digest] = side.written(chart.folder)

@@ -168,15 +168,21 @@ class Charts:
 
 def on_disk(tree: Tree, folder: str, scratch: Path) -> Path:
     """A chart's folder for Helm to read: the folder itself in a working tree, else a copy of it below `scratch`."""
-    if isinstance(tree, WorkingTree):
-        return tree.root / folder
-    if isinstance(tree, OverlayTree) and not tree.changes_below(folder) and not links(tree, folder):
-        return on_disk(tree.base, folder, scratch)
+    here = standing(tree, folder)
+    if here and (isinstance(tree, WorkingTree) or not links(tree, folder)):
+        return here
     target = scratch / folder
     for path in Charts(tree).files(folder):
         (scratch / path).parent.mkdir(parents=True, exist_ok=True)
         (scratch / path).write_bytes(tree.read(path))
     return target
+
+
+def standing(tree: Tree, folder: str) -> Path | None:
+    """Where a folder is on disk as the tree has it; None where it would have to be written."""
+    while isinstance(tree, OverlayTree) and not tree.changes_below(folder):
+        tree = tree.base
+    return tree.root / folder if isinstance(tree, WorkingTree) else None
 
 
 def links(tree: Tree, folder: str) -> list[str]:
